@@ -1,0 +1,1 @@
+"""Slipway: from bare hosts to a running, verified application stack."""

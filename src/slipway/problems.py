@@ -1,0 +1,72 @@
+"""What is wrong with the input: collected, told all at once, before anything is touched."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+BAD_INPUT = 2
+"""Exit code: bad input, nothing touched."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding: where it is, what is wrong, and what to do next."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.what}"
+        return f"{line}\n  HINT: {self.hint}" if self.hint else line
+
+
+class BadInput(Exception):
+    """Carries every problem found. Raised before the first connection; ends with exit code 2."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Problems:
+    """A list to add to. `raise_if_any` ends validation with all of them."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def add(self, where: str, what: str, hint: str = "") -> None:
+        problem = Problem(where, what, hint)
+        if problem not in self._found:
+            self._found.append(problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add(problem.where, problem.what, problem.hint)
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_if_any(self) -> None:
+        """Raises BadInput where anything was found."""
+        if self._found:
+            raise BadInput(self._found)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known name closest to what was typed, or an empty string where none is close."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint: the nearest name, or else every name that is known."""
+    known = sorted(known)
+    close = nearest(word, known)
+    return f"did you mean {close!r}?" if close else f"known: {', '.join(known) or 'none'}"
