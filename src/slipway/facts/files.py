@@ -1,0 +1,97 @@
+"""What lies at a path: type, mode, owner, content hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class PathState:
+    """What is at a path. `kind` is file, directory, link, other or absent."""
+
+    kind: str
+    mode: str = ""
+    """Octal without a leading zero, as `stat -c %a` prints it."""
+    owner: str = ""
+    group: str = ""
+    sha256: str = ""
+    """Of the content, for a file; empty otherwise."""
+    target: str = ""
+    """Where a link points to, unresolved."""
+
+    @property
+    def is_absent(self) -> bool:
+        return self.kind == ABSENT
+
+
+KINDS = {
+    "regular file": "file",
+    "regular empty file": "file",
+    "directory": "directory",
+    "symbolic link": "link",
+}
+
+_SCRIPT = """\
+p="$1"
+if [ ! -e "$p" ] && [ ! -L "$p" ]; then echo absent; exit 0; fi
+stat -c '%F|%a|%U|%G' -- "$p" || exit 1
+if [ -L "$p" ]; then readlink -- "$p"; elif [ -f "$p" ]; then sha256sum < "$p"; fi
+"""
+
+
+def script(text: str, *arguments: str) -> StringCommand:
+    """A shell script with its arguments as positional parameters: the one door through which values reach a shell."""
+    return StringCommand("sh", "-c", QuoteString(text), "slipway", *(QuoteString(argument) for argument in arguments))
+
+
+class PathFact(FactBase[PathState]):
+    """State of one path."""
+
+    def command(self, path: str) -> StringCommand:
+        return script(_SCRIPT, path)
+
+    @staticmethod
+    def default() -> PathState:
+        return PathState(ABSENT)
+
+    def process(self, output: list[str]) -> PathState:
+        if output[0] == ABSENT:
+            return PathState(ABSENT)
+        kind, mode, owner, group = output[0].rsplit("|", 3)
+        rest = output[1] if len(output) > 1 else ""
+        known = KINDS.get(kind, "other")
+        digest = rest.split()[0] if known == "file" and rest else ""
+        return PathState(known, mode, owner, group, digest, rest if known == "link" else "")
+
+
+class Content(FactBase[str]):
+    """Text of a file, for a diff; empty where it is absent. Bytes that are not UTF-8 are replaced."""
+
+    def command(self, path: str) -> StringCommand:
+        # A file worth a diff is small; the rest of a large one would only fill the screen.
+        return script('[ -f "$1" ] && head -c 262144 -- "$1" || true', path)
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def process(self, output: list[str]) -> str:
+        return "\n".join(output) + "\n"
+
+
+class Markers(FactBase[frozenset[str]]):
+    """Names of the files in a directory; empty where it is absent."""
+
+    def command(self, directory: str) -> StringCommand:
+        return script('[ -d "$1" ] && ls -1 -- "$1" || true', directory)
+
+    @staticmethod
+    def default() -> frozenset[str]:
+        return frozenset()
+
+    def process(self, output: list[str]) -> frozenset[str]:
+        return frozenset(line for line in output if line)

@@ -1,0 +1,49 @@
+"""What systemd says of a unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api import FactBase, StringCommand
+
+from slipway.facts.files import script
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """As `systemctl show` has it; a unit that nobody knows has `load` not-found."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    file_state: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        return self.active in ("active", "reloading", "activating")
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.file_state in ("enabled", "enabled-runtime", "alias")
+
+    @property
+    def is_masked(self) -> bool:
+        return self.file_state.startswith("masked")
+
+    @property
+    def can_be_enabled(self) -> bool:
+        return self.file_state not in ("static", "generated", "indirect", "transient")
+
+
+class UnitFact(FactBase[UnitState]):
+    """State of one unit."""
+
+    def command(self, unit: str) -> StringCommand:
+        return script('exec systemctl show --property=LoadState,ActiveState,UnitFileState -- "$1"', unit)
+
+    @staticmethod
+    def default() -> UnitState:
+        return UnitState()
+
+    def process(self, output: list[str]) -> UnitState:
+        said = dict(line.split("=", 1) for line in output if "=" in line)
+        return UnitState(said.get("LoadState", ""), said.get("ActiveState", ""), said.get("UnitFileState", ""))

@@ -1,0 +1,33 @@
+"""What an operation would change, noted while it is prepared, so that a plan can show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra import host
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between a host and what is wanted."""
+
+    subject: str
+    """The thing: a path, a unit, a container, a role in a database."""
+    what: str
+    """What about it differs, in a few words; never a secret."""
+    diff: str = ""
+    """Unified diff where it is a text; empty for a secret."""
+
+
+def note_change(subject: str, what: str, diff: str = "") -> None:
+    """Called by an operation before its first command. Kept per host and operation; the last reading wins."""
+    changes_of(host)[host.current_op_hash or ""] = [
+        *(c for c in changes_of(host).get(host.current_op_hash or "", []) if c.subject != subject),
+        Change(subject, what, diff),
+    ]
+
+
+def changes_of(some_host: object) -> dict[str, list[Change]]:
+    """Operation identity to noted changes, for one host."""
+    noted: dict[str, list[Change]] = some_host.connector_data.setdefault("slipway_changes", {})  # type: ignore[attr-defined]
+    return noted
