@@ -1,0 +1,31 @@
+"""Where Slipway meets pyinfra: every one of its internals that we touch is touched in this package.
+
+Written against pyinfra 3.10.0. `install()` makes both entry points safe; each correction has a test in
+tests/unit/test_seam.py or tests/hosts/test_seam.py that fails without it.
+"""
+
+from __future__ import annotations
+
+import pyinfra
+import pyinfra.api.host
+import pyinfra.connectors.sshuserclient.client as ssh_client
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+
+from slipway.problems import BadInput, Problem
+from slipway.seam import connection, facts, operations
+
+WRITTEN_AGAINST = "3.10.0"
+
+
+def install() -> None:
+    """Makes pyinfra in this process safe. Idempotent; refuses another version than it was written against."""
+    if pyinfra.__version__ != WRITTEN_AGAINST:
+        what = f"version {pyinfra.__version__} is installed"
+        raise BadInput([Problem("pyinfra", what, f"Slipway needs {WRITTEN_AGAINST}; ./slipway installs it")])
+    ssh_client.get_missing_host_key_policy = connection.policy_without_prompts
+    operations.operation_module.solve_operation_consistency = operations.operation_identity
+    operations.operation_module.pop_global_arguments = operations.arguments_with_conditions
+    facts.facts_module.get_fact = pyinfra.api.host.get_fact = facts.get_fact
+    Host.deploy = operations.enclosing_deploy
+    Inventory.get_active_hosts = operations.active_in_order

@@ -1,0 +1,13 @@
+"""What can go wrong between us and a host, so that it is never taken for an answer."""
+
+from __future__ import annotations
+
+from pyinfra.api.exceptions import PyinfraError
+
+
+class FactFailed(PyinfraError):
+    """A fact could not be read. "Could not tell" is never "no": the operation that asked stops on that host."""
+
+
+class HostUnreachable(PyinfraError):
+    """One or more hosts did not answer. Nothing was changed anywhere."""

@@ -1,0 +1,158 @@
+"""Operations: who each one is, which conditions hold for it, and running one on one host."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyinfra
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api import State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.util import make_hash
+from pyinfra.connectors.util import CommandOutput
+from pyinfra.context import ctx_host, ctx_state
+
+from slipway.problems import BadInput
+from slipway.seam.errors import FactFailed
+
+# `pyinfra.api.operation` is shadowed by the decorator of the same name.
+operation_module = sys.modules["pyinfra.api.operation"]
+operations_module = sys.modules["pyinfra.api.operations"]
+_stock_arguments = operation_module.pop_global_arguments
+_stock_run = operations_module.run_host_op
+
+
+def operation_identity(names: set[str], state: State, host: Host) -> tuple[tuple[Any, ...], str]:
+    """Who an operation is: the stage, the chain of files and lines that called it, and its name; not lines alone."""
+    chain = _call_chain(state.current_deploy_filename)
+    order: list[Any] = [getattr(state, "current_op_file_number", 0), ""]
+    for line, filename in chain:
+        order += [line, filename]
+    for position in host.loop_position:
+        order += [position, "loop"]
+    return _unique(host, order, sorted(names))
+
+
+def _call_chain(deploy_file: str | None) -> list[tuple[int, str]]:
+    """(line, file) of every frame from the deploy file inwards, pyinfra's own left out."""
+    chain: list[tuple[int, str]] = []
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if not filename.startswith(_PYINFRA_DIR) and filename != __file__:
+            chain.append((frame.f_lineno, filename))
+        if deploy_file is not None and filename == deploy_file:
+            break
+        frame = frame.f_back
+    return chain[::-1]
+
+
+_PYINFRA_DIR = pyinfra.__path__[0]
+
+
+def _unique(host: Host, order: list[Any], names: list[str]) -> tuple[tuple[Any, ...], str]:
+    """The identity of a call; a repeated one (a loop over data) is counted, so that none replaces another."""
+    base = make_hash([order, names])
+    taken: dict[str, int] = host.connector_data.setdefault("slipway_identities", {})
+    count = taken.get(base, 0)
+    taken[base] = count + 1
+    identity = f"{base}-{count}" if count else base
+    host.op_hash_order.append(identity)
+    return (*order, count, "again"), identity
+
+
+def arguments_with_conditions(state: State, host: Host, kwargs: dict[str, Any]) -> tuple[Any, list[str]]:
+    """pyinfra's global arguments, but an operation's own `_if` adds to the enclosing ones."""
+    own = kwargs.get("_if")
+    arguments, found = _stock_arguments(state, host, kwargs)
+    outer = (host.current_deploy_kwargs or {}).get("_if")
+    arguments["_if"] = _conditions(outer, own) if own is not None else arguments.get("_if")
+    return arguments, found
+
+
+def _conditions(*parts: Any) -> list[Callable[[], bool]]:
+    conditions: list[Callable[[], bool]] = []
+    for part in parts:
+        for condition in part if isinstance(part, (list, tuple)) else [part]:
+            if condition is not None and condition not in conditions:
+                conditions.append(condition)
+    return conditions
+
+
+@contextlib.contextmanager
+def enclosing_deploy(
+    host: Host, name: str, kwargs: Any, data: dict[str, Any] | None, in_deploy: bool = True
+) -> Iterator[None]:
+    """An enclosing block: what is set outside holds inside too, conditions add up."""
+    outer = (host.in_deploy, host.current_deploy_name, host.current_deploy_kwargs, host.current_deploy_data)
+    merged = {**(host.current_deploy_kwargs or {}), **(kwargs or {})}
+    merged["_if"] = _conditions((host.current_deploy_kwargs or {}).get("_if"), (kwargs or {}).get("_if"))
+    host.in_deploy, host.current_deploy_kwargs = in_deploy, merged
+    host.current_deploy_name = " | ".join(part for part in (host.current_deploy_name, name) if part) or None
+    host.current_deploy_data = data
+    try:
+        yield
+    finally:
+        host.in_deploy, host.current_deploy_name, host.current_deploy_kwargs, host.current_deploy_data = outer
+
+
+def active_in_order(inventory: Inventory) -> list[Host]:
+    """Active hosts in the order in which the inventory is written; pyinfra's is a set's."""
+    return [host for host in inventory if host in inventory.state.active_hosts]
+
+
+def run_operation(state: State, host: Host, op_hash: str) -> bool:
+    """Runs it; True where it succeeded. Whatever goes wrong stays this host's: an exception fails no other host."""
+    try:
+        with ctx_host.use(host):
+            ok = _stock_run(state, host, op_hash)
+    except (FactFailed, BadInput) as error:
+        return _failed(state, host, op_hash, str(error))
+    except (PyinfraError, OSError, SSHException, EOFError, TimeoutError) as error:
+        return _failed(state, host, op_hash, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return _failed(state, host, op_hash, f"unexpected {type(error).__name__}: {error}")
+    return ok and not _gave_up_waiting(state, host, op_hash)
+
+
+def _failed(state: State, host: Host, op_hash: str, why: str) -> bool:
+    host.in_op = False
+    host.executing_op_hash = host.nested_executing_op_hash = None
+    host.connector_data.setdefault("slipway_errors", {})[op_hash] = why
+    logger.error("%s%s", host.print_prefix, why)
+    operation = state.ops[host][op_hash].operation_meta
+    if not operation.is_complete():
+        operation.set_complete(False, [], CommandOutput([]))
+    state.get_results_for_host(host).error_ops += 1
+    state.trigger_callbacks("operation_host_error", host, op_hash)
+    return False
+
+
+def _gave_up_waiting(state: State, host: Host, op_hash: str) -> bool:
+    """Whether a `_retry_until` was still not met at its last try, which pyinfra counts as a success."""
+    data = state.ops[host].get(op_hash)
+    until = data.global_arguments.get("_retry_until") if data else None
+    if not until or not data.operation_meta.executed:
+        return False
+    output = {"stdout_lines": data.operation_meta.stdout_lines, "stderr_lines": data.operation_meta.stderr_lines,
+              "commands": [], "executed_commands": 1, "host": host.name, "operation": op_hash}  # fmt: skip
+    if not until(output):
+        return False
+    data.operation_meta._success = False
+    return _failed(state, host, op_hash, "gave up waiting: the condition was still not met at the last try") is False
+
+
+def would_change(state: State, host: Host, op_hash: str) -> bool:
+    """Whether the operation would do anything now: facts are read anew, nothing is run. Raises FactFailed."""
+    with ctx_state.use(state), ctx_host.use(host):
+        commands = state.get_op_data_for_host(host, op_hash).command_generator()
+        try:
+            return next(commands, None) is not None
+        finally:
+            commands.close()
