@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -64,13 +64,13 @@ class Connection(SSHConnector):
         if print_input:
             echo(f"{self.host.print_prefix}>>> {unix_command}", err=True)
         self.commands_run += 1
-        code, output = self._exchange(unix_command.get_raw_value(), _as_bytes(stdin), get_pty, seconds, print_output)
+        code, output = self._exchange(unix_command.get_raw_value(), stdin, get_pty, seconds, print_output)
         if code in (124, 137) and code not in good_codes:
             output.combined_lines.append(OutputLine("stderr", _why_killed(code, seconds)))
         return code in good_codes, output
 
     def _exchange(
-        self, words: str, stdin: bytes, get_pty: bool, seconds: float, print_output: bool
+        self, words: str, stdin: Any, get_pty: bool, seconds: float, print_output: bool
     ) -> tuple[int, CommandOutput]:
         assert self.client is not None  # noqa: S101 - connect() came first
         channel = self.client.get_transport().open_session(timeout=OPEN_SECONDS)
@@ -95,10 +95,43 @@ class Connection(SSHConnector):
             raise SSHException("the connection ended before the command did; how it ended is not known")
         return code, CommandOutput(list(lines.queue))
 
+    def open_stream(self, command: StringCommand, seconds: int) -> Stream:
+        """Starts a command as root and leaves it running: lines are written to it and read from it as they come."""
+        shell = _limited_shell("sh", seconds)
+        words = make_unix_command_for_host(self.state, self.host, command, _sudo=True, _shell_executable=shell)
+        assert self.client is not None  # noqa: S101 - connect() came first
+        channel = self.client.get_transport().open_session(timeout=OPEN_SECONDS)
+        channel.exec_command(words.get_raw_value())
+        return Stream(channel)
+
     def _printer(self, print_output: bool) -> Callable[[str], None]:
         if not print_output:
             return lambda line: None
         return lambda line: echo(f"{self.host.print_prefix}{line}", err=True)
+
+
+class Stream:
+    """A running command on a host."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._lines = channel.makefile("rb")
+
+    def write(self, line: str) -> None:
+        """Raises OSError where the command or the connection has ended."""
+        self._channel.sendall(f"{line}\n".encode())
+
+    def read_line(self) -> str | None:
+        """The next line; None where it has ended."""
+        raw = self._lines.readline()
+        return raw.decode("utf-8", errors="replace").rstrip("\n") if raw else None
+
+    def exit_code(self) -> int:
+        """Waits for the end. -1 where the connection broke first."""
+        return int(self._channel.recv_exit_status())
+
+    def close(self) -> None:
+        self._channel.close()
 
 
 def _limited_shell(shell: str, seconds: float) -> str:
@@ -110,22 +143,26 @@ def _why_killed(code: int, seconds: float) -> str:
     return f"timed out after {int(seconds)} s" if code == 124 else "killed (137): out of memory, or its time limit"
 
 
-def _as_bytes(stdin: Any) -> bytes:
+def _chunks(stdin: Any) -> Iterator[bytes]:
+    """What goes to standard input, in pieces: bytes as they are, text as UTF-8, lines ended as pyinfra ends them."""
     if stdin is None:
-        return b""
+        return
     if isinstance(stdin, bytes):
-        return stdin
-    if hasattr(stdin, "read"):
-        return _as_bytes(stdin.read())
-    lines = [stdin] if isinstance(stdin, str) else stdin
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines).encode()
+        yield stdin
+    elif hasattr(stdin, "read"):
+        yield from _chunks(stdin.read())
+    elif isinstance(stdin, str):
+        yield (stdin if stdin.endswith("\n") else f"{stdin}\n").encode()
+    else:
+        for part in stdin:
+            yield from _chunks(part)
 
 
-def _write_all(channel: Any, data: bytes) -> None:
+def _write_all(channel: Any, stdin: Any) -> None:
     # A command that ends without reading all of its input closes the channel: its exit status says what happened.
     with contextlib.suppress(OSError):
-        if data:
-            channel.sendall(data)
+        for chunk in _chunks(stdin):
+            channel.sendall(chunk)
         channel.shutdown_write()
 
 

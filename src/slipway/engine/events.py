@@ -1,0 +1,46 @@
+"""What happens during a run, told to whoever listens: a terminal, a log, a program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    kind: str
+    """run-start, connect, stage-start, host-start, operation, host-end, stage-end, note, failure or run-end."""
+    host: str = ""
+    stage: str = ""
+    what: str = ""
+    """The operation's name, or the message."""
+    outcome: str = ""
+    """changed, unchanged, failed, skipped; empty where none belongs to it."""
+    seconds: float = 0.0
+    """How long it took, by a clock that nobody sets."""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Events:
+    """Passes each event on to every listener, in the order in which they were added."""
+
+    def __init__(self, *listeners: Callable[[Event], None]) -> None:
+        self._listeners = list(listeners)
+        self._start = time.monotonic()
+
+    def add(self, listener: Callable[[Event], None]) -> None:
+        self._listeners.append(listener)
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        event = Event(kind, **fields)
+        for listener in self._listeners:
+            listener(event)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._start
