@@ -63,6 +63,17 @@ class Run:
     applied: dict[str, list[tuple[Role, Any]]] = field(default_factory=dict)
     """Host name to the roles it gets, with their data."""
 
+    plain_after: dict[str, int] = field(default_factory=dict)
+    """Name of a stage of plain operations to the number of the stage that it follows."""
+
+    def in_order(self) -> list[Stage]:
+        """The stages as they run: plain operations of deploy.py stand where the file has them."""
+        numbered = [
+            (self.plain_after[stage.name], 1, stage) if stage.kind == PLAIN else (number, 0, stage)
+            for number, stage in enumerate(self.stages)
+        ]
+        return [stage for *_, stage in sorted(numbered, key=lambda entry: entry[:2])]
+
     def context(self, host: Host) -> Context:
         return Context(
             host=self.fleet.member(host.name),

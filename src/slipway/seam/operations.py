@@ -73,6 +73,9 @@ def arguments_with_conditions(state: State, host: Host, kwargs: dict[str, Any]) 
     arguments, found = _stock_arguments(state, host, kwargs)
     outer = (host.current_deploy_kwargs or {}).get("_if")
     arguments["_if"] = _conditions(outer, own) if own is not None else arguments.get("_if")
+    # pyinfra binds `_run_once` to whichever host prepares first. Every host prepares it; the executor runs it once,
+    # on the first host as the inventory is written.
+    arguments["_slipway_run_once"], arguments["_run_once"] = arguments["_run_once"], False
     return arguments, found
 
 
