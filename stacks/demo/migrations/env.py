@@ -13,6 +13,7 @@ from alembic import context
 from demo.config import BadSettings, Settings
 from demo.database import database_url
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 MIGRATOR = 0x51_1B_3A
 """Which advisory lock a migrator holds."""
@@ -25,14 +26,26 @@ def main() -> None:
         settings = Settings.from_environment(os.environ, "migrate", {"database"})
     except BadSettings as error:
         raise SystemExit(f"cannot migrate:\n{error}") from None
-    options = "-c lock_timeout=5s -c statement_timeout=60s"
-    connect_args = {"connect_timeout": 10, "application_name": "demo-migrate", "options": options}
+    connect_args = {
+        "connect_timeout": 10,
+        "application_name": "demo-migrate",
+        "client_encoding": "utf8",  # whatever the cluster was made with
+        "options": "-c lock_timeout=5s -c statement_timeout=60s",
+    }
     engine = create_engine(database_url(settings), connect_args=connect_args)
-    with engine.connect() as connection:
-        _wait_for_turn(connection)
-        context.configure(connection=connection, transaction_per_migration=True)
-        with context.begin_transaction():
-            context.run_migrations()
+    try:
+        with engine.connect() as connection:
+            _migrate(connection)
+    except OperationalError as error:
+        reason = str(error.orig).strip() or type(error.orig).__name__
+        raise SystemExit(f"cannot migrate: {reason}") from None
+
+
+def _migrate(connection: Connection) -> None:
+    _wait_for_turn(connection)
+    context.configure(connection=connection, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _wait_for_turn(connection: Connection) -> None:

@@ -38,6 +38,7 @@ def connect(settings: Settings) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
+            "client_encoding": "utf8",  # whatever the cluster was made with
             "application_name": f"demo-{settings.service}@{settings.host}"[:63],
             "options": "-c statement_timeout=10s -c lock_timeout=5s",
         },

@@ -15,12 +15,12 @@ CHANNEL = "demo:events"
 log = logging.getLogger(__name__)
 
 
-async def tell(redis: Redis, kind: str, **fields: Any) -> None:
+async def tell(redis: Redis, event: str, /, **fields: Any) -> None:
     """Publishes an event; a Redis that is away is no reason for the teller to fail."""
     try:
-        await redis.publish(CHANNEL, json.dumps({"type": kind, **fields}, default=str))
+        await redis.publish(CHANNEL, json.dumps({"type": event, **fields}, default=str))
     except RedisError as error:
-        log.warning("event not told", extra={"event": kind, "reason": str(error)})
+        log.warning("event not told", extra={"event": event, "reason": str(error)})
 
 
 async def listen(redis: Redis) -> AsyncIterator[str]:

@@ -71,7 +71,7 @@ class Jobs:
         """How many jobs are in each state."""
         async with self._engine.connect() as connection:
             rows = await connection.execute(text("SELECT state, count(*) FROM jobs GROUP BY state"))
-            return {state: count for state, count in rows}
+            return dict(rows.tuples().all())
 
     async def start(self, job_id: UUID, worker: str, host: str, release: str) -> Started | None:
         """Takes the job for this worker; None where it is over already or there is no such job."""

@@ -7,8 +7,6 @@ import logging
 import signal
 import time
 
-from redis.exceptions import RedisError
-
 from . import events, lifetime, scheduling
 from .config import Settings
 from .parts import Parts, opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 35
 """The longest request takes 30 s. The container's stop grace period is longer than this."""
@@ -21,12 +24,18 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        log.info("serving", extra={"port": self.config.port})
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("stopping", extra={"port": self.config.port})
         for server in self.servers:
             server.close()
         if self._drain:
             await self._drain()
         await super().shutdown(sockets)
+        log.info("stopped")
 
 
 def serve(app: ASGIApp, port: int, drain: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -39,7 +39,7 @@ def build(settings: Settings, hub: Hub) -> ASGIApp:
 
 
 async def _converse(websocket: WebSocket, outbox: asyncio.Queue[str]) -> None:
-    """Until the client goes: text comes back as it was, events (JSON objects) come as they happen; ?events=0 for none."""
+    """Until the client goes: text comes back as it was, events come as JSON objects (?events=0 for none)."""
     if websocket.query_params.get("events") != "0":
         put(outbox, _hello(parts_of(websocket).settings))
     sender = asyncio.create_task(_send(websocket, outbox))
