@@ -24,6 +24,8 @@ LISTS_HOURS = 24
 """Package lists younger than this are good enough, unless they do not know what is asked for."""
 LOCK_SECONDS = 300
 """How long another process may keep the package manager: an unattended upgrade usually takes less than five minutes."""
+COMMAND_SECONDS = 2400
+"""Time limit of one command: apt's own half hour, waiting for locks, and a margin."""
 
 
 @operation()
@@ -49,13 +51,13 @@ def installed(
     found = host.get_fact(PackagesFact, names=tuple(dict.fromkeys([*wanted, *hold])))
     missing = [name for name, pattern in wanted.items() if not _state(found, name).has_version(pattern)]
     unheld = [name for name in hold if name in missing or not _state(found, name).is_held]
+    _note(missing, wanted, found)
+    _note_marks(unheld, "hold")
     if missing:
-        _note(missing, wanted, found)
         words = [f"{name}={wanted[name]}" for name in missing]
-        yield script(
-            INSTALL, POLICY, POLICY_MARK, str(LOCK_SECONDS), str(lists_hours * 60), "yes" if start else "no", *words
-        )
-    yield from _mark(unheld, "hold")
+        yield _long(INSTALL, str(lists_hours * 60), "yes" if start else "no", *words)
+    if unheld:
+        yield _long(HOLD, "hold", *unheld)
 
 
 @operation()
@@ -69,7 +71,7 @@ def absent(names: Sequence[str], purge: bool = False) -> Generator[StringCommand
         return
     for name in present:
         note_change(f"package {name}", f"remove {_state(found, name).version}")
-    yield script(REMOVE, POLICY, POLICY_MARK, str(LOCK_SECONDS), "purge" if purge else "remove", *present)
+    yield _long(REMOVE, "purge" if purge else "remove", *present)
 
 
 @operation()
@@ -78,7 +80,11 @@ def held(names: Sequence[str], hold: bool = True) -> Generator[StringCommand]:
     _refuse_odd_names(names)
     found = host.get_fact(PackagesFact, names=tuple(names))
     installed_ones = [name for name in names if not _state(found, name).is_gone]
-    yield from _mark([n for n in installed_ones if _state(found, n).is_held != hold], "hold" if hold else "unhold")
+    other = [name for name in installed_ones if _state(found, name).is_held != hold]
+    mark = "hold" if hold else "unhold"
+    _note_marks(other, mark)
+    if other:
+        yield _long(HOLD, mark, *other)
 
 
 @operation()
@@ -88,18 +94,22 @@ def repaired() -> Generator[StringCommand]:
     if not left:
         return
     note_change("dpkg", f"finish what was interrupted: {'; '.join(left[:5])}")
-    yield script(REPAIR, POLICY, POLICY_MARK, str(LOCK_SECONDS))
+    yield _long(REPAIR)
 
 
 def _state(found: Mapping[str, PackageState], name: str) -> PackageState:
     return found.get(name, PackageState())
 
 
-def _mark(names: Sequence[str], mark: str) -> Generator[StringCommand]:
+def _long(text: str, *arguments: str) -> StringCommand:
+    """One of the scripts, with a time limit that leaves room for its own (waiting for a lock, then apt)."""
+    words = script(text, POLICY, POLICY_MARK, str(LOCK_SECONDS), *arguments)
+    return StringCommand(*words.bits, _timeout=COMMAND_SECONDS)
+
+
+def _note_marks(names: Sequence[str], mark: str) -> None:
     for name in names:
         note_change(f"package {name} {mark}", mark)
-    if names:
-        yield script(HOLD, POLICY, POLICY_MARK, str(LOCK_SECONDS), mark, *names)
 
 
 def _note(missing: Sequence[str], wanted: Mapping[str, str], found: Mapping[str, PackageState]) -> None:

@@ -1,0 +1,22 @@
+"""/etc/hosts, ours and others' lines."""
+
+from __future__ import annotations
+
+from pyinfra.api import FactBase, StringCommand
+
+from slipway.facts.files import script
+
+
+class HostsFile(FactBase[str]):
+    """Text of /etc/hosts as it is, a missing last line end included; empty where it is absent."""
+
+    def command(self) -> StringCommand:
+        # The dot keeps what the line reader of the connection would drop: whether the last line is ended.
+        return script('[ ! -e "$1" ] || cat -- "$1"; printf .', "/etc/hosts")
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def process(self, output: list[str]) -> str:
+        return "\n".join(output)[:-1]
