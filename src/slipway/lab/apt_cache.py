@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.lab.engine import LabFailed
 from slipway.lab.images import APT, Say, ensure_built
 from slipway.lab.layout import APT_CACHE_OCTET, LABEL, Layout
+from slipway.lab.networks import subnets
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -51,11 +52,13 @@ def ensure_cache(client: DockerClient, say: Say) -> str | None:
     return proxy
 
 
-def attach(client: DockerClient, lab: Layout) -> None:
-    """Gives the cache its address on the lab's network, where it has none yet."""
+def attach(client: DockerClient) -> None:
+    """Gives the cache its address on every lab's network where it has none yet: a new one must serve them all."""
     container = _container(client)
-    if container is not None and lab.network not in container.attrs["NetworkSettings"]["Networks"]:
-        client.networks.get(lab.network).connect(container, ipv4_address=lab.at(APT_CACHE_OCTET))
+    for network in client.networks.list(filters={"label": LABEL}):
+        if network.name not in container.attrs["NetworkSettings"]["Networks"]:
+            subnet = subnets(network.attrs)[0]
+            network.connect(container, ipv4_address=str(subnet[APT_CACHE_OCTET]))
 
 
 def remove(client: DockerClient, *, with_packages: bool = False) -> None:

@@ -83,7 +83,9 @@ def _runs_privileged(client: DockerClient, image: str) -> bool:
 def host_config(able: Abilities) -> dict[str, Any]:
     """The engine API's HostConfig that lets systemd be PID 1 and Docker run inside."""
     rights = {"Privileged": True} if able.privileged else _RIGHTS_ONE_BY_ONE
-    return {**rights, "CgroupnsMode": "private", "Tmpfs": {"/run": "", "/run/lock": ""}}
+    # A host that reboots comes back: systemd then ends with a code other than 0. One that was stopped stays down.
+    comes_back = {"RestartPolicy": {"Name": "on-failure"}}
+    return {**rights, **comes_back, "CgroupnsMode": "private", "Tmpfs": {"/run": "", "/run/lock": ""}}
 
 
 def boot_environment(able: Abilities) -> dict[str, str]:

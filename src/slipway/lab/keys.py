@@ -43,6 +43,7 @@ def ssh_config(lab: Layout) -> str:
         "StrictHostKeyChecking yes",
         "PasswordAuthentication no",
         "ConnectTimeout 10",
+        "ServerAliveInterval 10",  # with ssh's three tries: a host that froze is given up after half a minute
         "LogLevel ERROR",
         *_connection_sharing(lab),
     ]

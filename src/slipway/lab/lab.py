@@ -79,8 +79,8 @@ class Lab:
     def up(self, hosts: Sequence[str] | None = None) -> list[str]:
         """Brings up the hosts named (all, for None) and returns those that were not running before.
 
-        Done means: systemd has finished booting and sshd answers. Raises BadInput where the engine cannot carry a lab,
-        LabFailed where a host does not come up.
+        Done means: systemd has finished booting and sshd answers; units that failed are told. Raises BadInput where the
+        engine cannot carry a lab, LabFailed where a host does not come up.
         """
         wanted = hosts_named(tuple(hosts or ()))
         with _alone():
@@ -96,7 +96,7 @@ class Lab:
         """Removes containers, network, volumes and state of this lab. Images and downloaded packages stay."""
         with _alone():
             self._refuse_a_strangers_lab()
-            self._close_ssh()
+            self._close_ssh("*")
             _each(lambda container: container.remove(force=True, v=True), self._containers())
             networks.remove(self._docker, self._layout)
             for volume in self._docker.volumes.list(filters=self._mine):
@@ -135,16 +135,17 @@ class Lab:
 
     def stop(self, host: str) -> None:
         """Shuts a host down in order."""
+        self._close_ssh(self.address(host))
         self._container(host).stop(timeout=_SHUTDOWN_SECONDS)
 
     def cut_power(self, host: str) -> None:
         """Stops a host at once: no process gets to say goodbye."""
+        self._close_ssh(self.address(host))
         self._container(host).kill()
 
     def start(self, host: str) -> None:
         """Starts a stopped host, with everything that was on its disks; returns when sshd answers."""
-        self._container(host).start()
-        boot.wait_until_up(self._container(host), hosts_named([host])[0], self._layout)
+        boot.start(self._container(host), self._layout, hosts_named([host])[0], self._say)
 
     def freeze(self, host: str) -> None:
         """Suspends every process of a host: connections stay open and nothing answers."""
@@ -165,8 +166,9 @@ class Lab:
         return {"label": f"{LABEL}={self.name}"}
 
     def _prepare_state(self) -> None:
+        octet = networks.octet_for(self._docker, self._layout)
         ensure_state(self._layout)
-        settle_octet(self._layout, networks.octet_for(self._docker, self._layout))
+        settle_octet(self._layout, octet)
         ensure_keys(self._layout)
         ensure_secrets(self._layout)
         ensure_certificates(self._layout)
@@ -176,7 +178,7 @@ class Lab:
             _each(lambda debian: images.ensure_base(self._docker, debian, self._say), RELEASES)
             networks.ensure(self._docker, self._layout)
             self._proxy = apt_cache.ensure_cache(self._docker, self._say)
-            apt_cache.attach(self._docker, self._layout)
+            apt_cache.attach(self._docker)
 
     def _boot_all(self, hosts: Sequence[LabHost]) -> None:
         with told("docker", "see what it says: docker info"):
@@ -186,7 +188,7 @@ class Lab:
             )
             able = abilities(self._docker, images.tag_of(images.HOST, releases[0]))
             self._say(f"booting {', '.join(host.name for host in hosts)}")
-            _each(lambda host: boot.boot(self._docker, self._layout, host, able), hosts)
+            _each(lambda host: boot.boot(self._docker, self._layout, host, able, self._say), hosts)
 
     def _refuse_a_strangers_lab(self) -> None:
         """Two checkouts may both have a lab called "lab"; on one engine it can only be the first one's."""
@@ -218,9 +220,9 @@ class Lab:
         state, address = self._state_of(host), self.address(host.name)
         return HostStatus(host, address, state, state == "running" and boot.answers(address))
 
-    def _close_ssh(self) -> None:
+    def _close_ssh(self, addresses: str) -> None:
         # A shared connection outlives its host, and would swallow the first commands to the next host of that address.
-        for socket in self._layout.state.glob("ssh-*.*.*.*"):
+        for socket in self._layout.state.glob(f"ssh-{addresses}"):
             address = socket.name.removeprefix("ssh-")
             subprocess.run(["ssh", "-F", str(self.ssh_config), "-O", "exit", address], capture_output=True, check=False)
 

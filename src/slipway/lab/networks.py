@@ -18,17 +18,25 @@ def of_labs(client: DockerClient) -> set[str]:
     return {network.attrs["Labels"][LABEL] for network in client.networks.list(filters={"label": LABEL})}
 
 
+def subnets(attributes: dict[str, object]) -> list[ipaddress.IPv4Network]:
+    """A network's IPv4 ranges, from what the engine says about it."""
+    ipam = attributes["IPAM"]
+    pools = (ipam.get("Config") or []) if isinstance(ipam, dict) else []
+    parsed = [ipaddress.ip_network(pool["Subnet"]) for pool in pools if "Subnet" in pool]
+    return [subnet for subnet in parsed if isinstance(subnet, ipaddress.IPv4Network)]
+
+
 def octet_for(client: DockerClient, lab: Layout) -> int:
     """The third octet of this lab: that of its network where it is up, else a free one. Raises BadInput for none."""
     mine = client.networks.list(names=[f"^{lab.network}$"])
     if mine:
-        return int(_subnets(mine[0].attrs)[0].network_address.packed[2])
-    return free_octet(lab.name, taken_octets([net for each in client.networks.list() for net in _subnets(each.attrs)]))
+        return int(subnets(mine[0].attrs)[0].network_address.packed[2])
+    return free_octet(lab.name, taken_octets([net for each in client.networks.list() for net in subnets(each.attrs)]))
 
 
-def taken_octets(subnets: list[ipaddress.IPv4Network]) -> set[int]:
+def taken_octets(used: list[ipaddress.IPv4Network]) -> set[int]:
     """Which of the labs' networks overlap with one of these."""
-    near = [subnet for subnet in subnets if subnet.overlaps(_ALL_LABS)]
+    near = [subnet for subnet in used if subnet.overlaps(_ALL_LABS)]
     return {
         octet
         for octet, network in enumerate(_ALL_LABS.subnets(new_prefix=24))
@@ -53,10 +61,3 @@ def remove(client: DockerClient, lab: Layout) -> None:
         for container in network.attrs["Containers"]:
             network.disconnect(container, force=True)
         network.remove()
-
-
-def _subnets(attributes: dict[str, object]) -> list[ipaddress.IPv4Network]:
-    ipam = attributes["IPAM"]
-    pools = (ipam.get("Config") or []) if isinstance(ipam, dict) else []
-    parsed = [ipaddress.ip_network(pool["Subnet"]) for pool in pools if "Subnet" in pool]
-    return [subnet for subnet in parsed if isinstance(subnet, ipaddress.IPv4Network)]
