@@ -1,0 +1,3 @@
+"""What differs from the roles' defaults on every host of every inventory."""
+
+stack = "demo"

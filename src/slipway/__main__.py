@@ -1,0 +1,5 @@
+"""`python -m slipway`: the same as ./slipway."""
+
+from slipway.cli import main
+
+main()

@@ -1,0 +1,196 @@
+"""Plain `pyinfra INVENTORY deploy.py`: the same engine as ./slipway, under pyinfra's own command line.
+
+config.py calls `take_over()`; pyinfra runs it before it reads the inventory.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import pyinfra_cli.cli as stock
+from pyinfra import logger
+from pyinfra.api import State
+from pyinfra.api.exceptions import PyinfraError
+from rich.console import Console
+
+from slipway.engine.declare import declare
+from slipway.engine.events import Events
+from slipway.engine.lock import LockHeld
+from slipway.engine.prepare import PrepareFailed, pending, prepare
+from slipway.engine.progress import JsonProgress, PlainProgress, errors, summary
+from slipway.engine.run import Run
+from slipway.engine.session import attach, execute
+from slipway.problems import BAD_INPUT, BadInput
+from slipway.seam import hosts, install
+from slipway.seam.connection import Connection
+
+LOCK_HELD, INTERRUPTED, TERMINATED, CHANGES_PENDING, FAILED = 75, 130, 143, 3, 1
+
+
+def take_over() -> None:
+    """Makes pyinfra's command line safe. Idempotent."""
+    with _told():
+        install()
+    _stock_inventory = stock.make_inventory
+    stock.make_inventory = lambda *a, **k: hosts.with_connector(_stock_inventory(*a, **k), Connection)
+    stock._apply_inventory_limit = _limit
+    stock.connect_all = _connect_all
+    stock.load_deploy_file = _load_deploy_file
+    stock.run_ops = _run_ops
+    stock._do_confirm = _confirm(stock._do_confirm)
+    stock.print_meta = _print_pending
+    stock.print_results = _print_results
+    stock.get_facts = _facts_or_failure(stock.get_facts)
+    stock._exit = _exit
+    _tell_interruptions_truthfully()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Our own refusals, in our own words and with their exit codes."""
+    try:
+        yield
+    except BadInput as error:
+        _end(str(error), BAD_INPUT)
+    except LockHeld as error:
+        _end(str(error), LOCK_HELD)
+    except (hosts.HostUnreachable, PrepareFailed) as error:
+        _end(str(error), FAILED)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def _parameters() -> dict[str, Any]:
+    return click.get_current_context().params
+
+
+def _deploy_files() -> list[Path]:
+    return [Path(name) for name in _parameters()["operations"] if name.endswith(".py")]
+
+
+def _limit(inventory: Any, limit: Any) -> Any:
+    with _told():
+        return hosts.select(inventory, limit) if limit else None
+
+
+def _connect_all(state: State) -> None:
+    """Everything is validated and rendered first; then all hosts are connected, or none is touched."""
+    with _told():
+        files = _deploy_files()
+        if files:
+            events = Events(JsonProgress() if _parameters()["json_output"] else PlainProgress())
+            overrides = state.inventory.get_override_data()
+            declared = declare(Path(_parameters()["inventory"]), files, _parameters()["limit"], overrides)
+            attach(declared, state, events)
+        hosts.connect_all(state)
+
+
+def _run_of(state: State) -> Run:
+    return state.slipway  # type: ignore[no-any-return]
+
+
+def _load_deploy_file(state: State, filename: str) -> None:
+    with _told():
+        prepare(_run_of(state), Path(filename))
+
+
+def _run_ops(state: State, **options: Any) -> None:
+    if not hasattr(state, "slipway"):
+        return _stock_run_ops(state, **options)
+    quiet = _Quiet()
+    logger.addFilter(quiet)
+    try:
+        with _told():
+            state.slipway_result = execute(_run_of(state), "pyinfra")
+    finally:
+        logger.removeFilter(quiet)
+    return None
+
+
+_stock_run_ops = stock.run_ops
+
+
+class _Quiet(logging.Filter):
+    """pyinfra's line for each operation and host says no name; our progress says it instead."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.INFO
+
+
+def _confirm(ask: Callable[[str], bool]) -> Callable[[str], bool]:
+    def confirm(message: str) -> bool:
+        """Nothing to do needs no consent; nobody there to ask is told, not taken for consent."""
+        run = getattr(stock.state, "slipway", None)
+        if run is not None and not pending(run):
+            return True
+        if not sys.stdin.isatty():
+            _end("There are changes and nobody to confirm them. Run again with -y.", FAILED)
+        return ask(message)
+
+    return confirm
+
+
+def _print_pending(state: State) -> None:
+    found = pending(_run_of(state)) if hasattr(state, "slipway") else {}
+    for host, operations in found.items():
+        click.echo(f"    {host}", err=True)
+        for name, changes in operations:
+            told = "; ".join(f"{change.subject}: {change.what}" for change in changes)
+            click.echo(f"      {name}{f' ({told})' if told else ''}", err=True)
+    if not found:
+        click.echo("    no changes", err=True)
+
+
+def _print_results(state: State) -> None:
+    result = getattr(state, "slipway_result", None)
+    if result is None:
+        return _stock_print_results(state)
+    console = Console(stderr=True)
+    console.print(summary(result))
+    for line in errors(result):
+        console.print(line, markup=False, highlight=False)
+    if result.is_ok:
+        console.print(f"{result.changed} changes" if result.changed else "No changes: all as wanted.")
+    return None
+
+
+_stock_print_results = stock.print_results
+
+
+def _facts_or_failure(read: Callable[..., Any]) -> Callable[..., Any]:
+    def get_facts(state: State, *args: Any, **kwargs: Any) -> Any:
+        """A fact that cannot be read makes the command fail; pyinfra would print nothing and exit 0."""
+        try:
+            return read(state, *args, **kwargs)
+        except PyinfraError as error:
+            _end(str(error), FAILED)
+
+    return get_facts
+
+
+def _exit() -> None:
+    """0 all as wanted, 1 failed, 3 changes pending."""
+    state = stock.state
+    result = getattr(state, "slipway_result", None) if stock.ctx_state.isset() else None
+    if (result is not None and not result.is_ok) or (stock.ctx_state.isset() and state.failed_hosts):
+        sys.exit(FAILED)
+    run = getattr(state, "slipway", None) if stock.ctx_state.isset() else None
+    sys.exit(CHANGES_PENDING if run is not None and result is None and pending(run) else 0)
+
+
+def _tell_interruptions_truthfully() -> None:
+    def end(number: int, frame: object) -> NoReturn:
+        _end("Interrupted: the step in hand was stopped; run again to finish.", 128 + number)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
