@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyinfra.api import Config, State
 from pyinfra.api.exceptions import PyinfraError
@@ -14,16 +14,17 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import exec_file
 
-from slipway import compose
 from slipway.engine.inventory import broken_file, fleet_of, look_over, read_inventory
 from slipway.engine.run import Run
 from slipway.paths import project_root
 from slipway.problems import BadInput, Problem, Problems, did_you_mean
-from slipway.release import release_of
 from slipway.seam import install
 from slipway.seam.connection import NullConnection
 from slipway.seam.hosts import select, with_connector
 from slipway.secrets import SecretMissing, Secrets, SourceUnreadable, open_source
+
+if TYPE_CHECKING:
+    from slipway.compose import Stack
 
 
 def declare(
@@ -89,7 +90,7 @@ def _secrets(inventory: Inventory, problems: Problems) -> Secrets:
         return Secrets("unreadable", lambda name: "unreadable source")
 
 
-def _stack(inventory: Inventory, secrets: Secrets, problems: Problems) -> compose.Stack | None:
+def _stack(inventory: Inventory, secrets: Secrets, problems: Problems) -> Stack | None:
     name = fleet_wide(inventory, "stack", problems)
     if name is None:
         return None
@@ -98,6 +99,8 @@ def _stack(inventory: Inventory, secrets: Secrets, problems: Problems) -> compos
         known = [folder.parent.name for folder in (project_root() / "stacks").glob("*/compose.yaml")]
         problems.add("data: stack", f"stacks/{name}/compose.yaml does not exist", did_you_mean(str(name), known))
         return None
+    from slipway import compose  # an inventory without an application does not pay for it
+
     variables = fleet_wide(inventory, "variables", problems) or {}
     try:
         return compose.load(path, variables=variables, secret_names=secrets.names)
@@ -109,6 +112,8 @@ def _stack(inventory: Inventory, secrets: Secrets, problems: Problems) -> compos
 def _release(run: Run) -> Any:
     if run.stack is None:
         return None
+    from slipway.release import release_of
+
     try:
         return release_of(run.stack, run.fleet, run.secrets)
     except BadInput as error:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pyinfra.api import State
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.api.inventory import Inventory
 from pyinfra.connectors.ssh import connector_data_meta
+from pyinfra.context import ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import exec_file
@@ -35,7 +37,9 @@ def find_inventory(name: str) -> Path:
 def read_inventory(path: Path, override_data: Mapping[str, Any] | None = None) -> Inventory:
     """pyinfra's inventory with its group data. Raises BadInput where a file of it does not run."""
     try:
-        return make_inventory(str(path), cwd=str(project_root()), override_data=dict(override_data or {}))
+        # pyinfra notes the file being read on the current state: there must be one.
+        with ctx_state.use(State()):
+            return make_inventory(str(path), cwd=str(project_root()), override_data=dict(override_data or {}))
     except (UnexpectedExternalError, SyntaxError) as error:
         raise BadInput([broken_file(error)]) from error
 
@@ -88,7 +92,8 @@ def look_over(inventory: Inventory, path: Path, role_keys: set[str], problems: P
 
 
 def _groups_as_written(path: Path) -> dict[str, Any]:
-    attributes = exec_file(str(path), return_locals=True)
+    with ctx_state.use(State()):
+        attributes = exec_file(str(path), return_locals=True)
     return {
         name: value[0] if isinstance(value, tuple) else value
         for name, value in attributes.items()
