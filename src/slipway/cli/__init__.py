@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from slipway import __version__
 from slipway.problems import BAD_INPUT, BadInput
 
 COMMANDS = {
@@ -44,7 +45,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="slipway", prog_name="slipway")
+@click.version_option(__version__, prog_name="slipway")
 def cli() -> None:
     """From bare hosts to a running, verified application stack, over SSH, with pyinfra.
 
