@@ -10,7 +10,7 @@ let reconnectAfter = 500;
 let socket;
 
 const $ = (id) => document.getElementById(id);
-const clock = (text) => new Date(text).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = (text) => new Date(text).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 function element(name, className, ...children) {
   const made = document.createElement(name);
@@ -61,12 +61,12 @@ async function ask() {
 
 function drawAnswers() {
   const times = answers.filter((answer) => answer.host).map((answer) => answer.ms).sort((a, b) => a - b);
-  const longest = Math.max(20, ...times);
+  const full = Math.max(20, 4 * (times[Math.floor(times.length / 2)] ?? 0)); // one slow answer must not flatten the others
   const bars = answers.map((answer) => {
     const bar = element("i", answer.host ? "" : "failed");
     if (answer.host) {
       bar.style.background = colourOf(answer.host);
-      bar.style.height = `${Math.max(12, (answer.ms / longest) * 100)}%`;
+      bar.style.height = `${Math.min(100, Math.max(12, (answer.ms / full) * 100))}%`;
       bar.title = `${answer.host}, ${answer.release}, ${answer.ms.toFixed(0)} ms`;
     }
     return bar;
