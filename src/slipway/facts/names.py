@@ -20,3 +20,17 @@ class HostsFile(FactBase[str]):
 
     def process(self, output: list[str]) -> str:
         return "\n".join(output)[:-1]
+
+
+class HostName(FactBase[tuple[str, str]]):
+    """The host's name: in force now, and after the next boot."""
+
+    def command(self) -> StringCommand:
+        return script("cat /proc/sys/kernel/hostname; [ ! -f /etc/hostname ] || head -n 1 /etc/hostname")
+
+    @staticmethod
+    def default() -> tuple[str, str]:
+        return ("", "")
+
+    def process(self, output: list[str]) -> tuple[str, str]:
+        return (output[0], output[1] if len(output) > 1 else "")

@@ -8,7 +8,8 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from slipway.facts.clock import ClockFact
-from slipway.facts.files import script
+from slipway.facts.files import Markers, script
+from slipway.ops import files
 from slipway.report import note_change
 
 
@@ -24,3 +25,13 @@ def kept(service: str) -> Generator[StringCommand]:
     for step in steps:
         note_change(service, ", ".join(steps))
         yield script('exec systemctl "$1" -- "$2"', step, service)
+
+
+@operation()
+def settle(service: str) -> Generator[StringCommand]:
+    """Pays an owed restart of the service. In a container it does not run, so that there is nothing to restart."""
+    if f"restart:{service}" not in host.get_fact(Markers, directory=files.OWED):
+        return
+    note_change(service, "owed restart")
+    verb = "is-enabled" if host.get_fact(ClockFact, service=service).is_shared else "restart"
+    yield script('set -eu; systemctl "$1" -- "$2"; rm -f -- "$3/restart:$2"', verb, service, files.OWED)

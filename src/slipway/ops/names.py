@@ -10,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from slipway.facts.files import script
-from slipway.facts.names import HostsFile
+from slipway.facts.names import HostName, HostsFile
 from slipway.report import note_change
 
 PATH = "/etc/hosts"
@@ -55,6 +55,19 @@ def fleet(addresses: Mapping[str, Sequence[str]]) -> Generator[StringCommand]:
     note_change(PATH, "fleet names", "".join(difflib.unified_diff(*lines, f"{PATH} (on the host)", f"{PATH} (wanted)")))
     command = script(_WRITE, PATH, _sha256(found), _sha256(wanted))
     yield StringCommand(*command.bits, _stdin=wanted.encode())
+
+
+@operation()
+def hostname(wanted: str) -> Generator[StringCommand]:
+    """The host is called this, now and after the next boot."""
+    found = host.get_fact(HostName)
+    if found == (wanted, wanted):
+        return
+    note_change("host name", f"{found[0]} -> {wanted}")
+    # A few bytes, written in one call: /etc/hostname may be a container's mount, which cannot be renamed.
+    yield script(
+        'set -eu; printf "%s\\n" "$1" > /etc/hostname; printf "%s\\n" "$1" > /proc/sys/kernel/hostname', wanted
+    )
 
 
 def with_fleet(text: str, addresses: Mapping[str, Sequence[str]]) -> str:

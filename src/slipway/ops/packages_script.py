@@ -116,16 +116,17 @@ all_known() { for word in "$@"; do newest "${word%%=*}" "${word#*=}" > /dev/null
 lists_are_current || fetch_lists
 all_known "$@" || [ "$fetched" = yes ] || fetch_lists
 
+listed() { sort -u | tr '\\n' ' '; }
 complaints=
 for word in "$@"; do
   name=${word%%=*} pattern=${word#*=}
   newest "$name" "$pattern" > /dev/null && continue
-  there=$(versions_of "$name" | sort -u | tr '\\n' ' ')
+  there=$(versions_of "$name" | listed)
   if [ -n "$there" ]; then complaints="$complaints$name: no version $pattern; there are: $there
 "
   else
-    near=$(apt-cache pkgnames -- "$(printf '%.4s' "$name")" | sort | head -n 5 | tr '\\n' ' ')
-    by=$(apt-cache showpkg -- "$name" 2>/dev/null | sed '1,/^Reverse Provides/d' | cut -d' ' -f1 | sort -u | tr '\\n' ' ')
+    near=$(apt-cache pkgnames -- "$(printf '%.4s' "$name")" | listed | cut -d' ' -f1-5)
+    by=$(apt-cache showpkg -- "$name" 2>/dev/null | sed '1,/^Reverse Provides/d' | cut -d' ' -f1 | listed)
     complaints="$complaints$name: this host's package sources have no such package"
     complaints="$complaints${by:+; name one that provides it: $by}${near:+; names that begin alike: $near}
 "
