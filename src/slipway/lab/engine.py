@@ -12,6 +12,7 @@ from slipway.problems import BadInput, Problem
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_NOBODY_THERE = ("No such file", "refused", "Max retries", "timed out", "Unable to connect")
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _ANSWER_SECONDS = 120
 """The longest wait for one answer of the engine: creating a volume or an image takes seconds on a loaded machine."""
@@ -42,7 +43,7 @@ def connect() -> DockerClient:
     try:
         client = docker.from_env(timeout=_ANSWER_SECONDS, max_pool_size=_CONNECTIONS)
         client.ping()
-    except DockerException as error:
+    except (DockerException, OSError) as error:  # OSError: what paramiko says of an ssh:// engine
         raise BadInput([unusable_engine(str(error))]) from None
     return client
 
@@ -55,7 +56,7 @@ def unusable_engine(answer: str) -> Problem:
             "run it with sudo, or join the group that owns the socket: sudo usermod -aG docker $USER, then log in anew"
         )
         return Problem("docker", f"permission denied at {endpoint}", hint)
-    if "No such file" in answer or "refused" in answer or "ConnectTimeout" in answer or "Max retries" in answer:
+    if any(sign in answer for sign in _NOBODY_THERE):
         hint = "install and start one (Debian: apt-get install docker.io), or point DOCKER_HOST at a running one"
         return Problem("docker", f"no engine answers at {endpoint}", hint)
     return Problem("docker", f"the engine at {endpoint} is unusable: {answer}", "check it with: docker version")

@@ -87,14 +87,15 @@ class Lab:
             self._refuse_a_strangers_lab()
             self._prepare_state()
             self._prepare_engine()
-            new = [host for host in wanted if self._state_of(host) != "running"]
+            states = self._states()
+            new = [host for host in wanted if states.get(host.name) != "running"]
             if new:
                 self._boot_all(new)
         return [host.name for host in new]
 
     def down(self) -> None:
         """Removes containers, network, volumes and state of this lab. Images and downloaded packages stay."""
-        with _alone():
+        with _alone(), told("docker", "see what is left: docker ps -a, docker network ls"):
             self._refuse_a_strangers_lab()
             self._close_ssh("*")
             _each(lambda container: container.remove(force=True, v=True), self._containers())
@@ -107,7 +108,7 @@ class Lab:
 
     def purge(self) -> None:
         """Removes what `down` keeps: images and downloaded packages of all labs. Raises BadInput while one is up."""
-        with _alone():
+        with _alone(), told("docker", "see what uses it: docker ps -a"):
             if others := networks.of_labs(self._docker):
                 names = ", ".join(sorted(others))
                 raise BadInput([Problem("lab", f"still up: {names}", f"slipway lab down --name {sorted(others)[0]}")])
@@ -116,11 +117,13 @@ class Lab:
 
     def status(self) -> list[HostStatus]:
         """Every host the lab could have, as it is now."""
-        return _each(self._status_of, hosts_named(()))
+        states = self._states()
+        return _each(lambda host: self._status_of(host, states.get(host.name, "absent")), hosts_named(()))
 
     def hosts(self) -> list[LabHost]:
         """The hosts that exist, running or not, in the order of the inventory."""
-        return [host for host in hosts_named(()) if self._state_of(host) != "absent"]
+        states = self._states()
+        return [host for host in hosts_named(()) if host.name in states]
 
     # --- one host
 
@@ -192,13 +195,13 @@ class Lab:
 
     def _refuse_a_strangers_lab(self) -> None:
         """Two checkouts may both have a lab called "lab"; on one engine it can only be the first one's."""
-        owners = {container.labels.get(LABEL_STATE, "") for container in self._containers()}
+        owners = {container.attrs["Labels"].get(LABEL_STATE, "") for container in self._containers()}
         if strangers := owners - {str(self._layout.state)}:
             hint = f"bring it down there, or call this one something else: --name or {NAME_VARIABLE}"
             raise BadInput([Problem("lab", f"a lab {self.name!r} of {strangers.pop()} is up on this machine", hint)])
 
     def _containers(self) -> list[Any]:
-        return self._docker.containers.list(all=True, filters=self._mine)
+        return self._docker.containers.list(all=True, filters=self._mine, sparse=True)  # one question, not one for each
 
     def _container(self, host: str) -> Any:
         from docker.errors import NotFound
@@ -210,14 +213,14 @@ class Lab:
             hint = f"slipway lab up --name {self.name} --hosts {name}"
             raise BadInput([Problem("lab", f"{name} of lab {self.name!r} is not up", hint)]) from None
 
-    def _state_of(self, host: LabHost) -> str:
-        try:
-            return str(self._container(host.name).status)
-        except BadInput:
-            return "absent"
+    def _states(self) -> dict[str, str]:
+        """Docker's word for the state of every host that exists."""
+        names = {self._layout.container(host.name): host.name for host in hosts_named(())}
+        found = ((container.attrs["Names"][0].lstrip("/"), container.status) for container in self._containers())
+        return {names[name]: state for name, state in found if name in names}
 
-    def _status_of(self, host: LabHost) -> HostStatus:
-        state, address = self._state_of(host), self.address(host.name)
+    def _status_of(self, host: LabHost, state: str) -> HostStatus:
+        address = self.address(host.name)
         return HostStatus(host, address, state, state == "running" and boot.answers(address))
 
     def _close_ssh(self, addresses: str) -> None:
