@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from slipway.compose.host_ports import PORTS_OF_A_SERVICE, REPLICAS_ON_A_HOST, base_port
 from slipway.compose.model import Service
 from slipway.compose.mounts import DOCKER_SOCKET
 from slipway.compose.nodes import Finding
-from slipway.compose.parts import SecretRef
+from slipway.compose.parts import SecretRef, Volume
 from slipway.compose.reading import Reading
-from slipway.problems import did_you_mean
+from slipway.problems import did_you_mean, nearest
 
 
 def check_services(services: Sequence[Service], reading: Reading) -> None:
@@ -72,7 +73,8 @@ def _is_edge_port(service: Service, target: int) -> bool:
 def _stopping(service: Service) -> Iterator[Complaint]:
     timeout = service.x.timeout_seconds
     if timeout is not None and service.stop_grace_period < timeout:
-        what = f"stop_grace_period is {service.stop_grace_period:g} s, the application's own time-out {timeout:g} s: it would be killed at work"
+        grace = f"stop_grace_period is {service.stop_grace_period:g} s"
+        what = f"{grace}, the application's own time-out {timeout:g} s: it would be killed at work"
         yield what, f"set stop_grace_period to {timeout:g}s or more", ("stop_grace_period",)
 
 
@@ -93,7 +95,7 @@ def _edge(service: Service) -> Iterator[Complaint]:
 def _replicas(service: Service) -> Iterator[Complaint]:
     most = service.placement.max_replicas_per_node
     if service.x.edge is not None and most is not None and most > REPLICAS_ON_A_HOST:
-        what = f"max_replicas_per_node is {most}; a service that the edge reaches runs at most {REPLICAS_ON_A_HOST} on one host"
+        what = f"max_replicas_per_node is {most}; the edge reaches at most {REPLICAS_ON_A_HOST} replicas on one host"
         yield what, "spread them over more hosts", ("deploy", "placement", "max_replicas_per_node")
     fixed = [port.published for port in service.ports if port.published and not _is_edge_port(service, port.target)]
     if fixed and most is not None and most > 1:
@@ -108,15 +110,17 @@ def _check_volumes(service: Service, reading: Reading) -> None:
             hint = "where it must run containers, write x-slipway.allow_docker_socket: true"
             _report(service, "the Docker socket is root on the host", hint, ("volumes",), reading)
         if mount.type == "volume" and mount.source not in declared:
-            what = f"the volume {mount.source!r} is not declared"
-            hint = f"add it under the top-level `volumes:`; {did_you_mean(str(mount.source), declared)}"
-            _report(service, what, hint, ("volumes",), reading)
-        elif mount.type == "volume" and (service.replicas or 2) > 1:
-            line = reading.line("services", service.name, "volumes")
-            reading.note(
-                line,
-                f"services.{service.name}: the volume {mount.source} is each host's own; replicas elsewhere do not see it",
+            _report(
+                service, f"the volume {mount.source!r} is not declared", _add(mount, declared), ("volumes",), reading
             )
+        elif mount.type == "volume" and (service.replicas or 2) > 1:
+            what = f"the volume {mount.source} is each host's own; replicas elsewhere do not see it"
+            reading.note(reading.line("services", service.name, "volumes"), f"services.{service.name}: {what}")
+
+
+def _add(mount: Volume, declared: tuple[str, ...]) -> str:
+    close = nearest(str(mount.source), declared)
+    return f"did you mean {close!r}?" if close else f"add `{mount.source}:` under the top-level `volumes:`"
 
 
 def _check_secrets(service: Service, reading: Reading) -> None:
@@ -141,34 +145,41 @@ def _check_routes(services: Sequence[Service], reading: Reading) -> None:
 
 def _check_ports(services: Sequence[Service], reading: Reading) -> None:
     """Edge-managed services own ten ports each on every host; fixed ones collide within a group."""
-    taken: list[tuple[range, str, Service]] = []
+    taken: list[Claim] = []
     for service in services:
-        for ports, protocol, hint in _claims(service):
-            other = next((entry for entry in taken if _collides(entry, ports, protocol, service)), None)
+        for claim in _claims(service):
+            other = next((each for each in taken if _collide(each, claim)), None)
             if other is not None:
-                what = f"{_named(ports)} of the host already {'belongs' if len(ports) == 1 else 'belong'} to {other[2].name} ({_named(other[0])})"
-                _report(service, what, hint, ("ports",), reading)
-            taken.append((ports, protocol, service))
+                what = f"{_named(claim.ports)} of the host: {other.service.name} has {_named(other.ports)}"
+                _report(service, what, claim.hint, ("ports",), reading)
+            taken.append(claim)
 
 
-def _claims(service: Service) -> Iterator[tuple[range, str, str]]:
+@dataclass(frozen=True)
+class Claim:
+    """Ports of the host that a service takes."""
+
+    service: Service
+    ports: range
+    protocol: str
+    hint: str
+
+
+def _claims(service: Service) -> Iterator[Claim]:
     if service.x.edge is not None:
         base = base_port(service)
-        yield (
-            range(base, base + PORTS_OF_A_SERVICE),
-            "tcp",
-            "set x-slipway.published_base to the first of ten free ports",
-        )
+        hint = "set x-slipway.published_base to the first of ten free ports"
+        yield Claim(service, range(base, base + PORTS_OF_A_SERVICE), "tcp", hint)
     for port in service.ports:
         if port.published and not (_is_edge_port(service, port.target) and port.protocol == "tcp"):
-            yield range(port.published, port.published + 1), port.protocol, "publish another port"
+            yield Claim(service, range(port.published, port.published + 1), port.protocol, "publish another port")
 
 
-def _collides(entry: tuple[range, str, Service], ports: range, protocol: str, service: Service) -> bool:
-    other_ports, other_protocol, other = entry
-    overlap = ports.start < other_ports.stop and other_ports.start < ports.stop
-    both_edge = service.x.edge is not None and other.x.edge is not None
-    return overlap and protocol == other_protocol and (both_edge or other.x.group == service.x.group)
+def _collide(one: Claim, other: Claim) -> bool:
+    overlap = one.ports.start < other.ports.stop and other.ports.start < one.ports.stop
+    both_edge = one.service.x.edge is not None and other.service.x.edge is not None
+    same_host = both_edge or one.service.x.group == other.service.x.group
+    return overlap and same_host and one.protocol == other.protocol
 
 
 def _named(ports: range) -> str:

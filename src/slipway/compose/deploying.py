@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipway.compose import refused
+from slipway.compose.model import Service
 from slipway.compose.nodes import Node, Wrong
 from slipway.compose.parts import Amounts, Placement, Resources, UpdateConfig
 from slipway.compose.reading import Reading
 from slipway.compose.scalars import duration, integer, list_of, number, one_of, size, text
-from slipway.compose.table import Key, Table
+from slipway.compose.table import Key, Table, limited
 
 _GROUP_CONSTRAINT = re.compile(r"node\.labels\.group\s*==\s*([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -41,7 +42,7 @@ RESOURCES = Table(
 RESTART_POLICY = Table(
     supported={
         "condition": Key("restart", one_of("none", "on-failure", "any")),
-        "max_attempts": Key("restart_attempts", integer),
+        "max_attempts": Key("restart_attempts", limited(Service, "restart_attempts", integer)),
     },
     noted=refused.RESTART_NOTED,
 )
@@ -88,7 +89,7 @@ def _placement(node: Node, reading: Reading) -> dict[str, Any]:
 DEPLOY = Table(
     supported={
         "mode": Key("mode", one_of("replicated", "global")),
-        "replicas": Key("replicas", integer),
+        "replicas": Key("replicas", limited(Service, "replicas", integer)),
         "resources": Key("resources", lambda node, reading: RESOURCES.build(Resources, node, reading)),
         "update_config": Key("update", lambda node, reading: UPDATE.build(UpdateConfig, node, reading)),
         "rollback_config": Key("rollback", lambda node, reading: UPDATE.build(UpdateConfig, node, reading)),

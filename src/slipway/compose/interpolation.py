@@ -1,4 +1,4 @@
-"""Variables in values, as the Compose specification says: `$VAR`, `${VAR:-default}`, `${VAR:?error}`, `$$` and the rest."""
+"""Variables in values, as the Compose specification has them: `$VAR`, `${VAR:-default}`, `${VAR:?error}`, `$$`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from slipway.compose.reading import Reading
 from slipway.compose.scalars import boolean, mapping, one_of, text
 from slipway.compose.service import service
 from slipway.compose.table import Key, Table
-from slipway.problems import BadInput, did_you_mean
+from slipway.problems import did_you_mean
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -151,9 +151,7 @@ def _services(
                 made = reading.attempt(partial(service, stack, name), written)
                 applications += [made] if made else []
             else:
-                native = reading.attempt(
-                    lambda each, reading, n=name, k=kind: native_service(n, k, each, reading, secrets), written
-                )  # type: ignore[misc]
+                native = reading.attempt(partial(native_service, name, kind, secrets), written)
                 natives.update({name: native} if native else {})
     return natives, applications
 

@@ -47,13 +47,13 @@ class Service(Data):
     """Words instead of the image's command."""
     entrypoint: tuple[str, ...] | None = None
     """Words instead of the image's entry point."""
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
     """Variables of the process: `environment` over `env_file`."""
     secrets: tuple[ServiceSecret, ...] = ()
     """Secrets it finds as files."""
     healthcheck: Healthcheck | None = None
     """Check inside the container; None leaves the image's own."""
-    depends_on: dict[str, Condition] = {}
+    depends_on: dict[str, Condition] = Field(default_factory=dict)
     """Services that must be there first, native ones included, and in which state."""
     volumes: tuple[Volume, ...] = ()
     """What is mounted."""
@@ -81,13 +81,13 @@ class Service(Data):
     """Paths that are memory, with mount options after a colon."""
     shm_size: Annotated[int, Field(ge=1)] | None = None
     """Bytes of /dev/shm."""
-    sysctls: dict[str, str] = {}
+    sysctls: dict[str, str] = Field(default_factory=dict)
     """Kernel parameters of the container."""
-    ulimits: dict[str, Ulimit] = {}
+    ulimits: dict[str, Ulimit] = Field(default_factory=dict)
     """Limits of the kernel by name."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     """Labels of the container."""
-    extra_hosts: dict[str, str] = {}
+    extra_hosts: dict[str, str] = Field(default_factory=dict)
     """Names and addresses added to /etc/hosts."""
     dns: tuple[str, ...] = ()
     """Name servers instead of the host's."""
@@ -170,7 +170,7 @@ class NativeService(Data):
     """Inventory group whose hosts run it."""
     ports: tuple[Port, ...] = ()
     """Ports as the file publishes them."""
-    settings: dict[str, str] = {}
+    settings: dict[str, str] = Field(default_factory=dict)
     """Settings of the server from the command line, by their own names."""
     databases: tuple[NativeDatabase, ...] = ()
     """Databases, Postgres only."""
@@ -200,11 +200,11 @@ class Stack(Data):
     """Directory of the file, absolute; relative paths start here."""
     services: tuple[Service, ...] = ()
     """Application services, each after those it depends on, otherwise as in the file."""
-    secrets: dict[str, SecretRef] = {}
+    secrets: dict[str, SecretRef] = Field(default_factory=dict)
     """Secrets by their key."""
-    volumes: dict[str, str] = {}
+    volumes: dict[str, str] = Field(default_factory=dict)
     """Named volumes: key and the name Docker knows them by."""
-    native: dict[str, NativeService] = {}
+    native: dict[str, NativeService] = Field(default_factory=dict)
     """Services that native roles provide, by their name in the file."""
     migration: Migration | None = None
     """What runs once for each release, before any service."""

@@ -19,6 +19,9 @@ _PORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)?(?:(?P<published>[0-9-]*):)?(
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _EXAMPLE = 'write it like "8000", "8000:80", "127.0.0.1:8000:80" or "8000-8002:80-82/udp"'
 
+_BIND = Table(supported={}, refused=refused.BIND_REFUSED, noted=refused.BIND_NOTED)
+_NAMED = Table(supported={}, refused=refused.NAMED_REFUSED)
+_TMPFS = Table(supported={"size": Key("size", size)}, refused=refused.TMPFS_REFUSED)
 _MOUNT = Table(
     supported={
         "type": Key("type", one_of("bind", "volume", "tmpfs", "npipe", "cluster", "image")),
@@ -32,9 +35,6 @@ _MOUNT = Table(
     refused={"image": refused.MOUNT_REFUSED["image"]},
     noted=refused.MOUNT_NOTED,
 )
-_BIND = Table(supported={}, refused=refused.BIND_REFUSED, noted=refused.BIND_NOTED)
-_NAMED = Table(supported={}, refused=refused.NAMED_REFUSED)
-_TMPFS = Table(supported={"size": Key("size", size)}, refused=refused.TMPFS_REFUSED)
 
 
 def volume(node: Node, reading: Reading) -> Volume:

@@ -96,7 +96,8 @@ def parse(text: str) -> tuple[Node, list[Finding]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "unreadable"
-        raise Wrong(mark.line + 1 if mark else 1, f"not valid YAML: {problem}", _yaml_hint(problem)) from None
+        line = mark.line + 1 if mark else 1
+        raise Wrong(line, f"not valid YAML: {problem}", _yaml_hint(text, line)) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0) or 0) + 1
         raise Wrong(line, f"not valid YAML: {getattr(error, 'reason', error)}") from None
@@ -104,10 +105,11 @@ def parse(text: str) -> tuple[Node, list[Finding]]:
         raise Wrong(1, "nested too deeply to be a Compose file") from None
 
 
-def _yaml_hint(problem: str) -> str:
-    if "'\\t'" in problem or "\t" in problem or "tab character" in problem:
+def _yaml_hint(text: str, line: int) -> str:
+    written = (text.splitlines() or [""])[line - 1 : line]
+    if written and "\t" in written[0][: len(written[0]) - len(written[0].lstrip())]:
         return "YAML is indented with spaces; replace the tab"
-    return "check the indentation, quotes and colons of this line and the one above"
+    return "look at the indentation, quotes and colons of this line and the one above"
 
 
 @dataclass
@@ -132,9 +134,9 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line)
         self._check_tag(node, ("seq", "map"), line)
-        if isinstance(node, yaml.SequenceNode):
-            return ListNode(tuple(self.node(item) for item in node.value), line)
-        return self._mapping(node, line)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, line)
+        return ListNode(tuple(self.node(item) for item in node.value), line)
 
     def _check_tag(self, node: yaml.Node, known: tuple[str, ...], line: int) -> None:
         tag = str(node.tag)

@@ -23,7 +23,7 @@ class Build(Data):
     """Directory that is sent to the engine, absolute."""
     dockerfile: str = "Dockerfile"
     """Path of the Dockerfile, relative to the context."""
-    args: dict[str, str] = {}
+    args: dict[str, str] = Field(default_factory=dict)
     """Build arguments. They stay in the image, so a secret is refused here."""
     target: str | None = None
     """Stage of the Dockerfile to build."""
@@ -118,7 +118,7 @@ class Logging(Data):
 
     driver: Literal["json-file", "local", "journald", "syslog", "fluentd", "gelf", "none"] = "json-file"
     """Docker's log driver."""
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default_factory=dict)
     """Options of the driver, such as max-size."""
 
 

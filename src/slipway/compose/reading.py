@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from slipway.compose.interpolation import BadVariable, interpolate
-from slipway.compose.nodes import MARK_CLOSE, MARK_OPEN, Finding, ListNode, MapNode, Node, Scalar, Told, Wrong
+from slipway.compose.nodes import MARK_CLOSE, MARK_OPEN, Finding, MapNode, Node, Scalar, Told, Wrong
 from slipway.problems import Problems
 
 T = TypeVar("T")
@@ -72,17 +72,14 @@ class Reading:
         if said not in self.notes:
             self.notes.append(said)
 
-    def line(self, *path: str | int) -> int:
+    def line(self, *path: str) -> int:
         """The line of what stands at `path`, or of the nearest thing above it that exists."""
-        node, line = self.root, self.root.line
+        node: Node = self.root
+        line = node.line
         for key in path:
-            if isinstance(node, MapNode) and isinstance(key, str) and key in node.entries:
-                node, line = node.entries[key], node.lines[key]
-            elif isinstance(node, ListNode) and isinstance(key, int) and key < len(node.items):
-                node = node.items[key]
-                line = node.line
-            else:
+            if not isinstance(node, MapNode) or key not in node.entries:
                 break
+            line, node = node.lines[key], node.entries[key]
         return line
 
     def declared(self, section: str) -> tuple[str, ...]:

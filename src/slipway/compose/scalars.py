@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from slipway.compose.nodes import ListNode, MapNode, Node, Scalar, Wrong, described
+from slipway.compose.nodes import ListNode, MapNode, Node, Scalar, Told, Wrong, described
 from slipway.compose.reading import Reading
 from slipway.problems import did_you_mean
 
@@ -35,7 +35,7 @@ def scalar(node: Node, expected: str) -> Scalar:
 
 
 def text(node: Node, reading: Reading) -> str:
-    """A string. Numbers are taken as written (1.10 stays 1.10); YAML's booleans are refused: the writer meant a word."""
+    """A string. A number is taken as written (1.10 stays 1.10); a boolean is refused, since a word was meant."""
     found = scalar(node, "a string")
     refuse_boolean(found)
     return reading.text(found)
@@ -145,7 +145,10 @@ def list_of(read: Callable[[Node, Reading], T]) -> Callable[[Node, Reading], tup
     """A reader of a list; every item that is wrong is told."""
 
     def read_all(node: Node, reading: Reading) -> tuple[T, ...]:
-        values = (reading.attempt(read, item) for item in listing(node).items)
+        told = len(reading.problems)
+        values = [reading.attempt(read, item) for item in listing(node).items]
+        if len(reading.problems) > told:
+            raise Told
         return tuple(value for value in values if value is not None)
 
     return read_all

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from slipway.compose.nodes import Finding, MapNode, Node, Scalar, Told
+from slipway.compose.nodes import Finding, MapNode, Node, Scalar, Told, Wrong
 from slipway.compose.reading import Reading
 from slipway.compose.scalars import Reader, mapping
 from slipway.problems import did_you_mean
@@ -110,6 +110,22 @@ def _is_absent(name: str, node: MapNode) -> bool:
     """Whether a missing field was not written at all; one that was has been told about already."""
     value = node.entries.get(name)
     return value is None or (isinstance(value, Scalar) and value.kind == "null")
+
+
+def limited(model: type[BaseModel], attribute: str, read: Reader) -> Reader:
+    """A reader whose value must also be within the limits that `model` sets for `attribute`."""
+
+    def read_limited(node: Node, reading: Reading) -> Any:
+        value = read(node, reading)
+        try:
+            model(**{attribute: value})
+        except ValidationError as error:
+            for details in error.errors():
+                if details["loc"][:1] == (attribute,):
+                    raise Wrong(node.line, _said(details)) from None
+        return value
+
+    return read_limited
 
 
 def _said(details: ErrorDetails) -> str:
