@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from slipway.problems import Problem, did_you_mean
 
 if TYPE_CHECKING:
     from slipway.context import Context
+    from slipway.remote import Remote
 
 
 class RoleData(BaseModel):
@@ -19,6 +20,18 @@ class RoleData(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+
+
+@dataclass(frozen=True)
+class Service:
+    """One thing that runs, as `slipway status` shows it."""
+
+    name: str
+    state: str
+    """running, stopped, failed, absent, starting, unhealthy, ..."""
+    is_well: bool
+    release: str = ""
+    """The release it serves, or the version of its package."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,10 @@ class Role:
     """Role data that follows from the Compose file and the fleet: beneath what group_data says."""
     checks: str = ""
     """Dotted name of the module with `check_*` functions, by default `roles.<name>.verify`."""
+    units: Callable[[Any, Context], Sequence[str]] = lambda data, ctx: ()
+    """The systemd units that carry it, for `slipway status`."""
+    status: Callable[[Remote, Any, Context], Sequence[Service]] | None = None
+    """What else of it runs on a host, where units do not tell (containers)."""
     data_key: str = ""
     """Name under which group_data holds its data, by default the role's name."""
 

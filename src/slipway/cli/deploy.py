@@ -47,7 +47,7 @@ def validate(inventory: str) -> None:
 @json_option
 def plan(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     """Show what a deploy would change, with diffs. Exit 0: nothing; exit 3: changes."""
-    _quiet_pyinfra()
+    quiet_pyinfra()
     with truthful(), connected(inventory, limit) as run:
         prepare(run, project_root() / "deploy.py")
         found = pending(run)
@@ -89,7 +89,7 @@ def _show_plan_json(run: Run, found: dict[str, list[tuple[str, list[Change]]]]) 
 @click.option("-v", "--verbose", is_flag=True, help="Show operations that change nothing, too.")
 def deploy(inventory: str, limit: tuple[str, ...], as_json: bool, verbose: bool) -> None:
     """Bring every host to what is wanted, migrate once, roll the release host by host, prove and record it."""
-    _quiet_pyinfra()
+    quiet_pyinfra()
     with truthful(), _progress(as_json, verbose) as events, connected(inventory, limit, events) as run:
         result = deploy_run(run)
     if as_json:
@@ -139,6 +139,6 @@ def _show_result_json(result: Result) -> None:
     )
 
 
-def _quiet_pyinfra() -> None:
+def quiet_pyinfra() -> None:
     """pyinfra's own lines say no operation's name: our progress tells it instead. Errors stay."""
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)

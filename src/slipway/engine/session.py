@@ -21,6 +21,7 @@ from slipway.engine.prepare import prepare
 from slipway.engine.run import Run
 from slipway.paths import project_root
 from slipway.seam.connection import Connection
+from slipway.seam.errors import HostUnreachable
 from slipway.seam.hosts import connect_all, select, with_connector
 
 CONNECT_SECONDS = 10
@@ -41,6 +42,26 @@ def connected(
             connect_all(run.state)
             run.state.set_stage(StateStage.Prepare)
             yield run
+        finally:
+            disconnect_all(run.state)
+
+
+@contextmanager
+def reached(inventory_name: str, limit: Iterable[str] = ()) -> Iterator[tuple[Run, dict[str, str]]]:
+    """For looking only: a run over the hosts that answer, and why each other one did not. The roles are declared."""
+    path = find_inventory(inventory_name)
+    declared = declare(path, [project_root() / "deploy.py"], limit)
+    run = real_run(declared, read_inventory(path), list(limit), Events())
+    run.applied = declared.applied
+    unreachable: dict[str, str] = {}
+    with ctx_inventory.use(run.state.inventory), ctx_state.use(run.state):
+        try:
+            try:
+                connect_all(run.state)
+            except HostUnreachable as error:
+                unreachable = error.hosts
+            run.state.set_stage(StateStage.Prepare)
+            yield run, unreachable
         finally:
             disconnect_all(run.state)
 

@@ -11,3 +11,8 @@ class FactFailed(PyinfraError):
 
 class HostUnreachable(PyinfraError):
     """One or more hosts did not answer. Nothing was changed anywhere."""
+
+    def __init__(self, hosts: dict[str, str]) -> None:
+        self.hosts = hosts
+        told = "\n".join(f"  {name}: {why}" for name, why in hosts.items())
+        super().__init__(f"unreachable, nothing was changed anywhere:\n{told}")

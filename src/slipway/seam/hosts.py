@@ -26,8 +26,7 @@ def connect_all(state: State) -> None:
             state.activate_host(host)
     if errors:
         state.failed_hosts.update(host for host in hosts if host.name in errors)
-        told = "\n".join(f"  {host.name}: {errors[host.name]}" for host in hosts if host.name in errors)
-        raise HostUnreachable(f"unreachable, nothing was changed anywhere:\n{told}")
+        raise HostUnreachable({host.name: errors[host.name] for host in hosts if host.name in errors})
 
 
 def _connect(host: Host, errors: dict[str, str]) -> None:
