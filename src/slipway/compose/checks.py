@@ -9,9 +9,9 @@ from slipway.compose.host_ports import PORTS_OF_A_SERVICE, REPLICAS_ON_A_HOST, b
 from slipway.compose.model import Service
 from slipway.compose.mounts import DOCKER_SOCKET
 from slipway.compose.nodes import Finding
-from slipway.compose.parts import SecretRef, Volume
+from slipway.compose.parts import SecretRef
 from slipway.compose.reading import Reading
-from slipway.problems import did_you_mean, nearest
+from slipway.problems import nearest
 
 
 def check_services(services: Sequence[Service], reading: Reading) -> None:
@@ -110,17 +110,16 @@ def _check_volumes(service: Service, reading: Reading) -> None:
             hint = "where it must run containers, write x-slipway.allow_docker_socket: true"
             _report(service, "the Docker socket is root on the host", hint, ("volumes",), reading)
         if mount.type == "volume" and mount.source not in declared:
-            _report(
-                service, f"the volume {mount.source!r} is not declared", _add(mount, declared), ("volumes",), reading
-            )
+            what = f"the volume {mount.source!r} is not declared"
+            _report(service, what, _add("volumes", str(mount.source), declared), ("volumes",), reading)
         elif mount.type == "volume" and (service.replicas or 2) > 1:
             what = f"the volume {mount.source} is each host's own; replicas elsewhere do not see it"
             reading.note(reading.line("services", service.name, "volumes"), f"services.{service.name}: {what}")
 
 
-def _add(mount: Volume, declared: tuple[str, ...]) -> str:
-    close = nearest(str(mount.source), declared)
-    return f"did you mean {close!r}?" if close else f"add `{mount.source}:` under the top-level `volumes:`"
+def _add(section: str, name: str, declared: tuple[str, ...]) -> str:
+    close = nearest(name, declared)
+    return f"did you mean {close!r}?" if close else f"add `{name}:` under the top-level `{section}:`"
 
 
 def _check_secrets(service: Service, reading: Reading) -> None:
@@ -128,8 +127,7 @@ def _check_secrets(service: Service, reading: Reading) -> None:
     for secret in service.secrets:
         if secret.source not in declared:
             what = f"the secret {secret.source!r} is not declared"
-            hint = f"add it under the top-level `secrets:`; {did_you_mean(secret.source, declared)}"
-            _report(service, what, hint, ("secrets",), reading)
+            _report(service, what, _add("secrets", secret.source, declared), ("secrets",), reading)
 
 
 def _check_routes(services: Sequence[Service], reading: Reading) -> None:
@@ -151,7 +149,7 @@ def _check_ports(services: Sequence[Service], reading: Reading) -> None:
             other = next((each for each in taken if _collide(each, claim)), None)
             if other is not None:
                 what = f"{_named(claim.ports)} of the host: {other.service.name} has {_named(other.ports)}"
-                _report(service, what, claim.hint, ("ports",), reading)
+                _report(service, what, claim.hint, (claim.key,), reading)
             taken.append(claim)
 
 
@@ -162,6 +160,7 @@ class Claim:
     service: Service
     ports: range
     protocol: str
+    key: str
     hint: str
 
 
@@ -169,10 +168,11 @@ def _claims(service: Service) -> Iterator[Claim]:
     if service.x.edge is not None:
         base = base_port(service)
         hint = "set x-slipway.published_base to the first of ten free ports"
-        yield Claim(service, range(base, base + PORTS_OF_A_SERVICE), "tcp", hint)
+        yield Claim(service, range(base, base + PORTS_OF_A_SERVICE), "tcp", "x-slipway", hint)
     for port in service.ports:
         if port.published and not (_is_edge_port(service, port.target) and port.protocol == "tcp"):
-            yield Claim(service, range(port.published, port.published + 1), port.protocol, "publish another port")
+            one = range(port.published, port.published + 1)
+            yield Claim(service, one, port.protocol, "ports", "publish another port")
 
 
 def _collide(one: Claim, other: Claim) -> bool:

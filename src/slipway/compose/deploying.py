@@ -8,7 +8,7 @@ from typing import Any
 
 from slipway.compose import refused
 from slipway.compose.model import Service
-from slipway.compose.nodes import Node, Wrong
+from slipway.compose.nodes import MapNode, Node, Wrong
 from slipway.compose.parts import Amounts, Placement, Resources, UpdateConfig
 from slipway.compose.reading import Reading
 from slipway.compose.scalars import duration, integer, list_of, number, one_of, size, text
@@ -121,12 +121,13 @@ OLDER = {"cpus": "cpus", "mem_limit": "memory", "pids_limit": "pids"}
 """Keys beside `image` that say what `deploy.resources.limits` says, and the field there."""
 
 
-def joined_resources(values: Mapping[str, Any], resources: Resources, line: int) -> Resources:
+def joined_resources(values: Mapping[str, Any], resources: Resources, node: MapNode) -> Resources:
     """Resources with the older keys put in. Raises Wrong where both are given and differ."""
     limits = {field: values[key] for key, field in OLDER.items() if key in values}
-    for field, value in limits.items():
-        if getattr(resources.limits, field) not in (None, value):
-            raise Wrong(line, f"{field} is limited twice, with different values", "keep `deploy.resources.limits`")
+    for key, field in OLDER.items():
+        if field in limits and getattr(resources.limits, field) not in (None, limits[field]):
+            what = f"{field} is limited twice, with different values"
+            raise Wrong(node.lines[key], what, "keep `deploy.resources.limits`")
     reserved = {"memory": values["mem_reservation"]} if "mem_reservation" in values else {}
     return Resources(
         limits=Amounts(**{**resources.limits.model_dump(), **limits}),

@@ -92,7 +92,7 @@ def _stack(root: Node, reading: Reading) -> Stack:
     if not isinstance(root, MapNode):
         raise Wrong(root.line, "a Compose file is a mapping with `services:`", "begin with the line `services:`")
     values = TOP.read(root, reading)
-    name = values.get("name") or _directory_name(reading)
+    name = values.get("name") or (reading.directory.name if "name" in root.entries else _directory_name(reading))
     secrets = values.get("secrets", {})
     natives, applications = _services(str(name), root, reading, secrets)
     migration, release = _extension(values.get("x"), reading)

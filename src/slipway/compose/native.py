@@ -103,7 +103,7 @@ def native_service(
         "version": _version(values.get("image", "")),
         "group": _group(kind, x, values),
         "ports": values.get("ports", ()),
-        "resources": reading.attempt(lambda each, reading: _resources(values, each), node) or Resources(),
+        "resources": reading.attempt(lambda each, reading: _resources(values, mapping(each)), node) or Resources(),
         "data_directory": _data_directory(kind, name, values.get("volumes", ()), reading),
     }
     written = _written(name, values, x, secrets, reading)
@@ -140,8 +140,8 @@ def _group(kind: Kind, x: ServiceExtension, values: Mapping[str, Any]) -> str:
     return x.group if "group" in x.model_fields_set else constraint or kind
 
 
-def _resources(values: Mapping[str, Any], node: Node) -> Resources:
-    return joined_resources(values, values.get("deploy", {}).get("resources", Resources()), node.line)
+def _resources(values: Mapping[str, Any], node: MapNode) -> Resources:
+    return joined_resources(values, values.get("deploy", {}).get("resources", Resources()), node)
 
 
 def _data_directory(kind: Kind, name: str, volumes: tuple[Volume, ...], reading: Reading) -> str | None:

@@ -102,7 +102,7 @@ def _postgres_password(written: Written) -> SecretRef:
         return written.file_secret(written.plain(in_file), written.line("environment", in_file))
     if direct in written.environment:
         return written.password(written.environment[direct], direct, written.line("environment", direct))
-    raise Wrong(written.line(), "POSTGRES_PASSWORD is missing", f"write POSTGRES_PASSWORD and {_GIVE_IT}")
+    raise Wrong(written.line(), "POSTGRES_PASSWORD is missing", "write POSTGRES_PASSWORD: ${NAME} of the secret source")
 
 
 def _postgres_settings(written: Written) -> dict[str, str]:

@@ -140,7 +140,8 @@ class Reading:
     def secret_shown(self, name: str) -> tuple[str, str]:
         """What is wrong with a secret's value standing where it is, and what to do instead."""
         key = self._path[2] if len(self._path) > 2 else (self._path[-1] if self._path else "the file")
-        what = f"a secret ({name}) in `{key}` shows in docker inspect"
+        shown = "stays in the image" if key == "build" else "shows in docker inspect"
+        what = f"a secret ({name}) in `{key}` {shown}"
         return what, f"use `secrets:` and read /run/secrets/{name}, or {name}_FILE"
 
     def _secret_values(self) -> Iterator[str]:

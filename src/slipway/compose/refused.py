@@ -224,10 +224,6 @@ PORT_NOTED = {
     "name": "left out: a port is known by its number",
 }
 
-HEALTHCHECK_REFUSED: dict[str, Refusal] = {}
-
-LOGGING_REFUSED: dict[str, Refusal] = {}
-
 DEPENDENCY_REFUSED = {
     "restart": Refusal("the restart of one service takes no other with it", "let the application reconnect; remove it"),
 }

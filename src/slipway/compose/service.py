@@ -152,7 +152,8 @@ def _refuse_imageless(values: dict[str, Any], node: MapNode, reading: Reading) -
         return
     _, tag, digest = image_tag(image)
     if not digest and tag in ("", "latest"):
-        what = f"the image {image} is not one thing: `latest` changes under a release"
+        called = "is `latest`" if tag else "has no tag, so it is `latest`"
+        what = f"the image {image} {called}, which changes under a release"
         reading.report(Finding(node.lines["image"], what, "name a version, or a digest: name@sha256:..."))
 
 
@@ -160,7 +161,7 @@ def _joined(values: dict[str, Any], node: MapNode, reading: Reading) -> dict[str
     """Fields that more than one key decides."""
     joined: dict[str, Any] = {"environment": {**values.get("env_file", {}), **values.get("environment", {})}}
     resources = reading.attempt(
-        lambda each, reading: joined_resources(values, values.get("resources", Resources()), each.line), node
+        lambda each, reading: joined_resources(values, values.get("resources", Resources()), mapping(each)), node
     )
     joined["resources"] = resources or Resources()
     if "scale" in values:
@@ -178,5 +179,5 @@ def _joined(values: dict[str, Any], node: MapNode, reading: Reading) -> dict[str
 def _grouped(x: ServiceExtension | None, group: str, node: MapNode, reading: Reading) -> ServiceExtension:
     if x is not None and "group" in x.model_fields_set and x.group != group:
         what = f"x-slipway.group is {x.group}, the placement constraint says {group}"
-        reading.report(Finding(reading.line("services"), what, "keep x-slipway.group"))
+        reading.report(Finding(node.lines["deploy"], what, "keep x-slipway.group"))
     return (x or ServiceExtension()).model_copy(update={"group": group})

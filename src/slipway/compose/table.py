@@ -134,4 +134,5 @@ def _said(details: ErrorDetails) -> str:
         return details["msg"]
     context = details.get("ctx", {})
     amount = context.get(limit[0], "")
+    amount = int(amount) if isinstance(amount, float) and amount.is_integer() else amount
     return limit[1].format(amount) + (" item" if details["type"] == "too_short" else "")
