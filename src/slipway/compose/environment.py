@@ -20,7 +20,7 @@ _FORM = "write NAME=value, one for each line"
 
 Take = Callable[[str, Scalar, Reading], str]
 
-_FILE = Table(
+ENV_FILE = Table(
     supported={"path": Key("path", text), "required": Key("required", boolean), "format": Key("format", text)},
 )
 
@@ -83,7 +83,7 @@ def env_files(node: Node, reading: Reading) -> dict[str, str]:
 
 
 def _env_file(node: Node, reading: Reading) -> dict[str, str]:
-    values = _FILE.read(node, reading) if isinstance(node, MapNode) else {"path": text(node, reading)}
+    values = ENV_FILE.read(node, reading) if isinstance(node, MapNode) else {"path": text(node, reading)}
     if "path" not in values:
         raise Wrong(node.line, "`path` is missing")
     if values.get("format") not in (None, "raw"):

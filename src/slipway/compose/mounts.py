@@ -15,22 +15,22 @@ from slipway.compose.table import Key, Table
 DOCKER_SOCKET = ("/var/run/docker.sock", "/run/docker.sock")
 
 _OPTIONS = {"rw", "ro", "z", "Z", "cached", "delegated", "consistent"}
-_PORT = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)?(?:(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)")
+_PORT_FORM = re.compile(r"(?:(?P<ip>\[[^\]]*\]|[^:]*):)?(?:(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)")
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _EXAMPLE = 'write it like "8000", "8000:80", "127.0.0.1:8000:80" or "8000-8002:80-82/udp"'
 
-_BIND = Table(supported={}, refused=refused.BIND_REFUSED, noted=refused.BIND_NOTED)
-_NAMED = Table(supported={}, refused=refused.NAMED_REFUSED)
-_TMPFS = Table(supported={"size": Key("size", size)}, refused=refused.TMPFS_REFUSED)
-_MOUNT = Table(
+BIND = Table(supported={}, refused=refused.BIND_REFUSED, noted=refused.BIND_NOTED)
+NAMED = Table(supported={}, refused=refused.NAMED_REFUSED)
+TMPFS = Table(supported={"size": Key("size", size)}, refused=refused.TMPFS_REFUSED)
+MOUNT = Table(
     supported={
         "type": Key("type", one_of("bind", "volume", "tmpfs", "npipe", "cluster", "image")),
         "source": Key("source", text),
         "target": Key("target", text),
         "read_only": Key("read_only", boolean),
-        "bind": Key("bind", lambda node, reading: _BIND.read(node, reading)),
-        "volume": Key("volume", lambda node, reading: _NAMED.read(node, reading)),
-        "tmpfs": Key("tmpfs", lambda node, reading: _TMPFS.read(node, reading)),
+        "bind": Key("bind", lambda node, reading: BIND.read(node, reading)),
+        "volume": Key("volume", lambda node, reading: NAMED.read(node, reading)),
+        "tmpfs": Key("tmpfs", lambda node, reading: TMPFS.read(node, reading)),
     },
     refused={"image": refused.MOUNT_REFUSED["image"]},
     noted=refused.MOUNT_NOTED,
@@ -43,7 +43,7 @@ def volume(node: Node, reading: Reading) -> Volume:
 
 
 def _long_volume(node: Node, reading: Reading) -> Volume:
-    values = _MOUNT.read(node, reading)
+    values = MOUNT.read(node, reading)
     kind = values.get("type")
     if kind in refused.MOUNT_REFUSED:
         refusal = refused.MOUNT_REFUSED[kind]
@@ -51,7 +51,7 @@ def _long_volume(node: Node, reading: Reading) -> Volume:
     for name in ("bind", "volume"):
         values.pop(name, None)
     values.update(values.pop("tmpfs", {}))
-    made = _MOUNT.made(Volume, values, node, reading)
+    made = MOUNT.made(Volume, values, node, reading)
     return _checked(made, node.line)
 
 
@@ -93,7 +93,7 @@ def application_volume(node: Node, reading: Reading) -> Volume:
     return found
 
 
-_LONG_PORT = Table(
+PORT = Table(
     supported={
         "target": Key("target", integer),
         "published": Key("published", integer),
@@ -111,7 +111,7 @@ def ports(node: Node, reading: Reading) -> tuple[Port, ...]:
 
 def _ports(node: Node, reading: Reading) -> tuple[Port, ...]:
     if isinstance(node, MapNode):
-        return (_LONG_PORT.build(Port, node, reading),)
+        return (PORT.build(Port, node, reading),)
     return _short_ports(text(node, reading), node)
 
 
@@ -125,7 +125,7 @@ def exposed(node: Node, reading: Reading) -> tuple[Port, ...]:
 
 def _short_ports(written: str, node: Node) -> tuple[Port, ...]:
     body, _, protocol = written.partition("/")
-    match = _PORT.fullmatch(body)
+    match = _PORT_FORM.fullmatch(body)
     if match is None or protocol not in ("", "tcp", "udp"):
         raise Wrong(node.line, f"{written!r} is not a port", _EXAMPLE)
     ip, published, target = match["ip"], match["published"], match["target"]

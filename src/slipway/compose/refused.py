@@ -72,6 +72,7 @@ SERVICE_NOTED = {
     "develop": "left out: it is for the developer's machine",
     "platform": "left out: the image's digest decides the platform",
     "pull_policy": "left out: an image reaches a host by digest, only where it is missing",
+    "pull_refresh_after": "left out: an image reaches a host by digest, only where it is missing",
     "stdin_open": "left out: nobody is attached to a service on a host",
     "tty": "left out: nobody is attached to a service on a host",
 }
