@@ -16,7 +16,7 @@ def identifier(name: str) -> str:
 
 
 def literal(value: str) -> str:
-    """A string constant that means the same whatever `standard_conforming_strings` says. Raises ValueError for a NUL."""
+    """A string constant, the same whatever `standard_conforming_strings` says. Raises ValueError for a NUL."""
     if "\0" in value:
         raise ValueError("a PostgreSQL string cannot hold a NUL byte")
     if "\\" not in value:

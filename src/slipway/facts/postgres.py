@@ -1,0 +1,324 @@
+"""What a PostgreSQL server says of itself: one query each, as JSON, over its own socket as the user postgres."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pyinfra.api import FactBase, StringCommand
+
+from slipway.facts.files import script
+from slipway.sql import literal, texts
+
+
+class Cluster(NamedTuple):
+    """One database cluster as Debian's tools know it."""
+
+    version: int
+    """Major version of PostgreSQL."""
+    cluster: str
+    """Its name, usually main."""
+    directory: str
+    """Where its data lies."""
+
+    @property
+    def config(self) -> str:
+        """Directory of its configuration."""
+        return f"/etc/postgresql/{self.version}/{self.cluster}"
+
+    @property
+    def unit(self) -> str:
+        """Its systemd unit."""
+        return f"postgresql@{self.version}-{self.cluster}.service"
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        return str(self.version), self.cluster, self.directory
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the server's own words, or why there are none."""
+
+    state: str
+    """here, absent (no such cluster yet) or down (there is one, it does not answer)."""
+    said: Any = None
+    """The JSON of the query; None where the server said nothing."""
+
+    @property
+    def is_down(self) -> bool:
+        return self.state == "down"
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A key of what was said; the default where nothing was."""
+        return (self.said or {}).get(key, default)
+
+
+# The port is the one that the running server has, which during a change is not yet the one that its file says.
+# PGDATABASE, because `psql -d` would read a name with `=` in it as a connection string. Ten seconds: a busy server
+# accepts within that; a query of the catalogue that takes longer waits for a lock, and a fact must not.
+_ASK = """\
+cd /
+if [ ! -e "/etc/postgresql/$1/$2/postgresql.conf" ] || [ ! -s "$3/PG_VERSION" ]; then echo absent; exit 0; fi
+port=$(sed -n 4p "$3/postmaster.pid" 2>/dev/null)
+case "$port" in ''|*[!0-9]*) echo down; exit 0 ;; esac
+ask() { timeout 20 runuser -u postgres -- \\
+  env PGCONNECT_TIMEOUT=10 PGOPTIONS='-c statement_timeout=10s' "PGDATABASE=$1" \\
+  "/usr/lib/postgresql/$v/bin/psql" -XAtqw -v ON_ERROR_STOP=1 -p "$port"; }
+v=$1
+printf '%s' "$5" | ask "$4" && exit 0
+if printf 'SELECT 1' | ask postgres >/dev/null 2>&1; then
+  known=$(printf 'SELECT datname FROM pg_database' | ask postgres) || exit 1
+  case "
+$known
+" in *"
+$4
+"*) exit 1 ;; *) echo absent ;; esac
+else echo down; fi
+"""
+
+
+class _Ask(FactBase[Answer]):
+    """A query whose answer is one JSON document."""
+
+    abstract = True
+
+    @staticmethod
+    def default() -> Answer:
+        return Answer("absent")
+
+    def process(self, output: list[str]) -> Answer:
+        if output and output[0] in ("absent", "down"):
+            return Answer(output[0])
+        return Answer("here", json.loads("\n".join(output)))
+
+
+def _ask(cluster: Cluster, database: str, query: str) -> StringCommand:
+    return script(_ASK, *cluster.words, database, query)
+
+
+class ClustersFact(FactBase[tuple[tuple[int, str], ...]]):
+    """Version and name of every cluster on the host."""
+
+    def command(self) -> StringCommand:
+        return script(
+            "cd /etc/postgresql 2>/dev/null || exit 0; "
+            'for f in */*/postgresql.conf; do [ -e "$f" ] && echo "$f"; done; :'
+        )
+
+    @staticmethod
+    def default() -> tuple[tuple[int, str], ...]:
+        return ()
+
+    def process(self, output: list[str]) -> tuple[tuple[int, str], ...]:
+        parts = [line.split("/") for line in output]
+        return tuple((int(version), name) for version, name, _ in parts if version.isdigit())
+
+
+class UnfinishedFact(FactBase[str]):
+    """Whether a cluster is there: absent, unfinished (its creation was cut short, it never ran) or finished."""
+
+    def command(self, cluster: Cluster, marker: str) -> StringCommand:
+        return script(
+            'if [ -e "$4" ] && [ ! -e "$3/postmaster.opts" ]; then echo unfinished; '
+            'elif [ -e "/etc/postgresql/$1/$2/postgresql.conf" ] && [ -s "$3/PG_VERSION" ]; then echo finished; '
+            "else echo absent; fi",
+            *cluster.words,
+            marker,
+        )
+
+    @staticmethod
+    def default() -> str:
+        return "absent"
+
+    def process(self, output: list[str]) -> str:
+        return output[0]
+
+
+class ServerFact(_Ask):
+    """What is in force: named settings, what waits for a reload or a restart, and what the server refuses to read."""
+
+    def command(self, cluster: Cluster, names: tuple[str, ...] = ()) -> StringCommand:
+        return _ask(cluster, "postgres", _SERVER % {"names": texts(names)})
+
+
+_SERVER = """\
+SELECT json_build_object(
+  'loaded', extract(epoch FROM pg_conf_load_time()),
+  'checksums', current_setting('data_checksums') = 'on',
+  'pending', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
+  'overrides', (SELECT coalesce(json_agg(DISTINCT name), '[]') FROM pg_file_settings
+                WHERE sourcefile LIKE '%%/postgresql.auto.conf'),
+  'refused', (
+    SELECT coalesce(json_agg(sourcefile || ':' || sourceline || ': ' || coalesce(name, '') || ' ' || error), '[]')
+              FROM pg_file_settings WHERE error IS NOT NULL AND error <> 'setting could not be applied'),
+  'refused_hba', (SELECT coalesce(json_agg('pg_hba.conf:' || line_number || ': ' || error), '[]')
+                  FROM pg_hba_file_rules WHERE error IS NOT NULL),
+  'settings', (SELECT coalesce(json_object_agg(name, json_build_object(
+                 'setting', setting, 'unit', unit, 'type', vartype, 'context', context, 'file', sourcefile)), '{}')
+               FROM pg_settings WHERE name = ANY (%(names)s)))
+"""
+
+
+class TouchedFact(FactBase[float]):
+    """When the newest configuration file of a cluster last changed, as a Unix time; 0 where there is none.
+
+    By change time, which a rename and an edit both set and nobody can set back.
+    """
+
+    def command(self, cluster: Cluster) -> StringCommand:
+        return script(
+            'cd "/etc/postgresql/$1/$2" 2>/dev/null || exit 0; '
+            'for f in postgresql.conf pg_hba.conf pg_ident.conf conf.d conf.d/*.conf "$3/postgresql.auto.conf"; '
+            'do [ ! -e "$f" ] || stat -c %.9Z -- "$f"; done | sort -n | tail -n 1',
+            *cluster.words,
+        )
+
+    @staticmethod
+    def default() -> float:
+        return 0.0
+
+    def process(self, output: list[str]) -> float:
+        return float(output[0]) if output else 0.0
+
+
+class RolesFact(_Ask):
+    """Every role: attributes, memberships, settings; of its password only what tells whether it is a given one."""
+
+    def command(self, cluster: Cluster) -> StringCommand:
+        return _ask(cluster, "postgres", _ROLES)
+
+
+# The digest stands for the verifier, which is thus never fetched.
+_ROLES = r"""
+SELECT coalesce(json_object_agg(r.rolname, json_build_object(
+  'login', rolcanlogin, 'superuser', rolsuper, 'createdb', rolcreatedb, 'createrole', rolcreaterole,
+  'inherit', rolinherit, 'replication', rolreplication, 'bypassrls', rolbypassrls,
+  'connection_limit', rolconnlimit,
+  'password', CASE WHEN rolpassword LIKE 'SCRAM-SHA-256$%' THEN json_build_object(
+     'iterations', split_part(split_part(rolpassword, '$', 2), ':', 1)::int,
+     'salt', split_part(split_part(rolpassword, '$', 2), ':', 2),
+     'digest', encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex')) END,
+  'member_of', (SELECT coalesce(json_agg(DISTINCT g.rolname), '[]') FROM pg_auth_members m
+                JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid),
+  'settings', (SELECT coalesce(json_agg(s), '[]') FROM pg_db_role_setting d, unnest(d.setconfig) s
+               WHERE d.setrole = r.oid AND d.setdatabase = 0))), '{}')
+FROM pg_authid r
+"""
+
+
+class DatabasesFact(_Ask):
+    """Every database: owner, encoding, locale, limits, and what everybody (PUBLIC) may do in it."""
+
+    def command(self, cluster: Cluster) -> StringCommand:
+        return _ask(cluster, "postgres", _DATABASES)
+
+
+_DATABASES = """\
+SELECT coalesce(json_object_agg(d.datname, json_build_object(
+  'owner', pg_get_userbyid(datdba), 'encoding', pg_encoding_to_char(encoding),
+  'collate', datcollate, 'ctype', datctype, 'connection_limit', datconnlimit,
+  'public', (SELECT coalesce(json_agg(a.privilege_type), '[]')
+             FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) a WHERE a.grantee = 0),
+  'settings', (SELECT coalesce(json_agg(s), '[]') FROM pg_db_role_setting x, unnest(x.setconfig) s
+               WHERE x.setrole = 0 AND x.setdatabase = d.oid))), '{}')
+FROM pg_database d
+"""
+
+
+class DatabaseFact(_Ask):
+    """What is in one database: extensions, those that could be, and schemas with their owners."""
+
+    def command(self, cluster: Cluster, database: str) -> StringCommand:
+        return _ask(cluster, database, _DATABASE)
+
+
+_DATABASE = """\
+SELECT json_build_object(
+  'extensions', (SELECT json_object_agg(extname, json_build_object('version', extversion, 'schema', n.nspname))
+                 FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace),
+  'available', (SELECT json_agg(name) FROM pg_available_extensions),
+  'schemas', (SELECT json_object_agg(nspname, pg_get_userbyid(nspowner)) FROM pg_namespace))
+"""
+
+
+class GrantFact(_Ask):
+    """Which of the things that a role is to have privileges on lack one; `[]` where it has them all.
+
+    Privileges count that the role holds itself, by name: one that PUBLIC or a group would lend it can go any time.
+    """
+
+    def command(
+        self, cluster: Cluster, database: str, role: str, kind: str, privileges: tuple[str, ...], schema: str,
+        objects: tuple[str, ...] = (), creator: str = "",
+    ) -> StringCommand:  # fmt: skip
+        things = _THINGS["future" if creator else kind] % {
+            "schema": literal(schema),
+            "creator": literal(creator),
+            "letter": literal(_LETTERS.get(kind, "")),
+            "chosen": f"AND name = ANY ({texts(objects)})" if objects else "",
+        }
+        wanted = {"things": things, "role": literal(role), "privileges": texts(privileges)}
+        return _ask(cluster, database, _LACKING % wanted)
+
+
+_LACKING = """\
+SELECT coalesce(json_agg(DISTINCT name), '[]') FROM (%(things)s) t, unnest(%(privileges)s) p
+WHERE NOT EXISTS (SELECT FROM aclexplode(acl) a JOIN pg_roles r ON r.oid = a.grantee
+                  WHERE r.rolname = %(role)s AND a.privilege_type = p)
+"""
+_LETTERS = {"tables": "r", "sequences": "S", "functions": "f"}
+_OF_CLASS = """\
+SELECT * FROM (SELECT relname::text AS name, coalesce(relacl, acldefault('{letter}', relowner)) AS acl FROM pg_class
+JOIN pg_namespace n ON n.oid = relnamespace
+WHERE n.nspname = %(schema)s AND relkind IN ({kinds})) c WHERE true %(chosen)s
+"""
+_THINGS = {
+    "database": """SELECT datname::text AS name, coalesce(datacl, acldefault('d', datdba)) AS acl
+        FROM pg_database WHERE datname = current_database()""",
+    "schema": """SELECT nspname::text AS name, coalesce(nspacl, acldefault('n', nspowner)) AS acl
+        FROM pg_namespace WHERE nspname = %(schema)s""",
+    "tables": _OF_CLASS.format(letter="r", kinds="'r', 'p', 'v', 'm', 'f'"),
+    "sequences": _OF_CLASS.format(letter="s", kinds="'S'"),
+    "functions": """SELECT * FROM (SELECT proname::text AS name, coalesce(proacl, acldefault('f', proowner)) AS acl
+        FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE n.nspname = %(schema)s AND prokind <> 'p') c
+        WHERE true %(chosen)s""",
+    "future": """SELECT %(schema)s AS name, (SELECT defaclacl FROM pg_default_acl
+        JOIN pg_namespace n ON n.oid = defaclnamespace WHERE n.nspname = %(schema)s
+        AND pg_get_userbyid(defaclrole) = %(creator)s AND defaclobjtype = %(letter)s) AS acl""",
+}
+
+
+class LedgerTableFact(_Ask):
+    """Whether the application's database has the ledger of migrations."""
+
+    def command(self, cluster: Cluster, database: str) -> StringCommand:
+        return _ask(cluster, database, "SELECT to_json(to_regclass('slipway.migration') IS NOT NULL)")
+
+
+class LedgerEntry(FactBase[str | None]):
+    """The release whose run finished the migration `key`; None where none did, or the ledger cannot be there yet.
+
+    A server that does not answer says None too: a migration cannot run against it either.
+    """
+
+    def command(self, database: str, port: int, key: str) -> StringCommand:
+        return script(LEDGER_READ, database, str(port), key)
+
+    @staticmethod
+    def default() -> None:
+        return None
+
+    def process(self, output: list[str]) -> str | None:
+        return output[0] if output and output[0] else None
+
+
+LEDGER_READ = """\
+cd /; command -v psql >/dev/null || exit 0
+ask() { timeout 20 runuser -u postgres -- env PGCONNECT_TIMEOUT=10 "PGDATABASE=$1" \\
+  psql -XAtqw -v ON_ERROR_STOP=1 -v "key=$3" -p "$2"; }
+there=$(echo "SELECT to_regclass('slipway.migration') IS NOT NULL" | ask "$@" 2>/dev/null) || exit 0
+[ "$there" = t ] || exit 0
+echo "SELECT release FROM slipway.migration WHERE key = :'key' AND finished IS NOT NULL" | ask "$@"
+"""

@@ -1,0 +1,31 @@
+"""PostgreSQL: clusters, configuration in force, roles, databases, extensions and grants.
+
+Each operation compares with what the server itself says, so that what somebody changed by hand is seen and mended.
+"""
+
+from slipway.facts.postgres import Cluster
+from slipway.ops.postgres.cluster import checksums, cluster, nothing_left_behind, start_conf
+from slipway.ops.postgres.databases import database, extension, schema
+from slipway.ops.postgres.grants import PRIVILEGES, grant
+from slipway.ops.postgres.roles import no_role, role
+from slipway.ops.postgres.server import conf_check, overrides, reloaded, restarted, started
+
+__all__ = [
+    "PRIVILEGES",
+    "Cluster",
+    "checksums",
+    "cluster",
+    "conf_check",
+    "database",
+    "extension",
+    "grant",
+    "no_role",
+    "nothing_left_behind",
+    "overrides",
+    "reloaded",
+    "restarted",
+    "role",
+    "schema",
+    "start_conf",
+    "started",
+]
