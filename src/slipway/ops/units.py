@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
@@ -63,6 +63,19 @@ def unit_file(name: str, content: str, mode: str = "644") -> Generator[StringCom
     owes = [f"daemon-reload:{name}"]
     yield from files.put._inner(path, content, mode=mode, owes=owes)
     yield from _daemon_reload(name, owes)
+
+
+@operation()
+def drop_in(unit: str, content: str, owes: Sequence[str] = ()) -> Generator[StringCommand]:
+    """Settings of ours on top of a service of the distribution; systemd knows of them afterwards.
+
+    + owes: what is owed besides, as `restart:nginx`, where only a new process takes the setting
+    """
+    directory = f"/etc/systemd/system/{unit}.service.d"
+    debts = [f"daemon-reload:{unit}", *owes]
+    yield from files.directory._inner(directory)
+    yield from files.put._inner(f"{directory}/slipway.conf", content, owes=debts)
+    yield from _daemon_reload(unit, debts)
 
 
 def _daemon_reload(name: str, owes: list[str]) -> Generator[StringCommand]:

@@ -1,0 +1,132 @@
+-- Managed by Slipway: hand edits are undone by the next run.
+-- What nginx calls, phase by phase.
+local balancer = require "ngx.balancer"
+local choice = require "slipway.choice"
+local clock = require "slipway.clock"
+local drained = require "slipway.drained"
+local inflight = require "slipway.inflight"
+local peers = require "slipway.peers"
+
+local HOLD_STEP = 0.05 -- seconds between two looks while a request is held
+
+local NO_LIVE_UPSTREAM = -3 -- NGX_BUSY, which ngx_lua has no name for: nginx answers 502; any status would become 500
+
+local dict = ngx.shared.slipway_edge
+
+local edge = {}
+
+-- In the master, at start and at every reload. `tree` is the path of the version of the configuration this lies in.
+function edge.init(tree)
+  edge.tree = tree
+  drained.load()
+  peers.load(tree .. "/upstreams.json")
+end
+
+function edge.init_worker()
+  inflight.watch()
+end
+
+-- Access: where every peer of a service is drained (its only replica is being replaced), the request waits for one to
+-- come back rather than fail.
+function edge.hold(name)
+  local upstream = peers.upstreams[name]
+  local held_until = clock.now() + upstream.hold_seconds
+  while #peers.available(upstream) == 0 do
+    if #upstream.peers == 0 or clock.now() >= held_until then
+      ngx.header["Retry-After"] = "5"
+      return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+    ngx.sleep(HOLD_STEP)
+  end
+end
+
+-- A try that never connected has no connect time; the last, empty entry belongs to the try that begins now.
+local function could_not_connect()
+  local times = ngx.var.upstream_connect_time or ""
+  return times:match("([^%s,:]+)%s*[,:]%s*%S*%s*$") == "-"
+end
+
+local function note_failed_try(upstream, ctx)
+  if ctx.tried and balancer.get_last_failure() and could_not_connect() then
+    peers.mark_down(upstream, ctx.last)
+  end
+end
+
+-- nginx decides by proxy_next_upstream whether a further try is safe; this says how many there may be.
+local function allow_more_tries(upstream, ctx, available)
+  if not ctx.tried then
+    ctx.tried = {}
+    balancer.set_more_tries(math.min(#available, upstream.tries) - 1)
+  end
+end
+
+-- Balancer: once per try.
+function edge.balance(name)
+  local upstream, ctx = peers.upstreams[name], ngx.ctx
+  note_failed_try(upstream, ctx)
+  local available = peers.available(upstream, ctx.tried)
+  if #available == 0 then
+    return ngx.exit(NO_LIVE_UPSTREAM)
+  end
+  allow_more_tries(upstream, ctx, available)
+  local peer = choice[upstream.balance](upstream, available)
+  ctx.tried[peer.address], ctx.last, ctx.peer = true, peer.address, peer
+  inflight.move(ngx.var.request_id, peer.address)
+  balancer.set_current_peer(peer.host, peer.port)
+end
+
+local function set_sticky_cookie(upstream, peer)
+  local name = choice.cookie_name(upstream)
+  if ngx.var["cookie_" .. name] == peer.id then
+    return
+  end
+  local secure = ngx.var.https == "on" and "; Secure" or ""
+  local cookies = ngx.header["Set-Cookie"] or {}
+  if type(cookies) == "string" then
+    cookies = { cookies }
+  end
+  cookies[#cookies + 1] = name .. "=" .. peer.id .. "; Path=/; HttpOnly; SameSite=Lax" .. secure
+  ngx.header["Set-Cookie"] = cookies
+end
+
+-- Seconds for which every answer still says `Connection: close`, before a reload.
+function edge.close_left()
+  local until_ = dict:get("close")
+  return until_ and math.max(0, until_ - clock.now()) or 0
+end
+
+function edge.close_for(seconds)
+  dict:set("reused", clock.now())
+  return dict:safe_set("close", clock.now() + seconds)
+end
+
+-- Seconds since a request last came on a connection from before that, or since it began.
+function edge.quiet()
+  return clock.now() - (dict:get("reused") or 0)
+end
+
+-- Rewrite: sends the request to the twin of its location, which differs in `keepalive_timeout 0` only: the one way in
+-- which nginx itself says `Connection: close` by what is known at run time. HTTP/2 has GOAWAY, sent by nginx at a reload.
+function edge.close_if_asked(twin)
+  if edge.close_left() > 0 and ngx.req.http_version() < 2 then
+    if tonumber(ngx.var.connection_requests) > 1 then
+      dict:set("reused", clock.now())
+    end
+    return ngx.exec(twin)
+  end
+end
+
+-- Header filter of a proxied route.
+function edge.answer(name)
+  local upstream, peer = peers.upstreams[name], ngx.ctx.peer
+  if upstream.balance == "sticky_cookie" and peer then
+    set_sticky_cookie(upstream, peer)
+  end
+end
+
+-- Log: always runs, once per request.
+function edge.done()
+  inflight.done(ngx.var.request_id)
+end
+
+return edge
