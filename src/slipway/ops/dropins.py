@@ -18,8 +18,10 @@ def drop_in(unit: str, content: str, owes: Sequence[str] = ()) -> Generator[Stri
     """/etc/systemd/system/<unit>.d/50-slipway.conf; systemd knows of it afterwards, what it owes is written down."""
     directory = f"/etc/systemd/system/{unit}.d"
     debt = f"daemon-reload:{unit}"
-    yield from files.directory._inner(directory)
-    yield from files.put._inner(f"{directory}/50-slipway.conf", content, owes=[debt, *owes])
+    yield from [
+        *files.directory._inner(directory),
+        *files.put._inner(f"{directory}/50-slipway.conf", content, owes=[debt, *owes]),
+    ]
     yield from units._daemon_reload(unit, [debt])
 
 
