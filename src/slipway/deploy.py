@@ -87,7 +87,7 @@ def _apply(run: Run, role: Role, host: Host) -> None:
     try:
         data = role.wanted(declared_data(host, role.key), ctx)
         run.applied.setdefault(host.name, []).append((role, data))
-        with host.deploy(role.name, {}, None):
+        with host.deploy(role.name, None, None):
             role.tasks(data, ctx)
     except ValidationError as error:
         _refuse(run, problems_of(error, f"{host.name}: {role.key}", role.data))

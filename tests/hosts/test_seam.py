@@ -302,9 +302,8 @@ def test_commands_do_not_wait_for_nagle(project: Project, bare_lab: Lab) -> None
         """
         import socket, time
         from pyinfra import host, state
-        from slipway.facts.files import script
-        from slipway.remote import Remote
-        if not state.slipway.declaring:
+        from slipway.engine.run import current_run
+        if not current_run(state).declaring:
             sock = host.connector.client.get_transport().sock
             print("nodelay", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         """,

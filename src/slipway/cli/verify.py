@@ -55,7 +55,9 @@ def verify(inventory: str, limit: tuple[str, ...], expression: str) -> None:
     with truthful(), tempfile.TemporaryDirectory(prefix="slipway-") as folder, connected(inventory, limit) as run:
         prepare(run, project_root() / "deploy.py")
         plugin = Plugin(run, write_ssh_config(run, Path(folder)))
-        arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:warnings", "--tb=short", "--no-header"]
+        # Not this project's own pytest settings, and none of the plugins that would print or write something.
+        unwanted = [word for name in ("cacheprovider", "testinfra", "warnings") for word in ("-p", f"no:{name}")]
+        arguments = ["-q", "--tb=short", "--no-header", *unwanted]
         arguments += ["--rootdir", folder, "-c", "/dev/null", *(["-k", expression] if expression else [])]
         code = int(pytest.main([str(test_roles.__file__), *arguments], plugins=[plugin]))
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:

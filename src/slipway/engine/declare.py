@@ -15,7 +15,7 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import exec_file
 
 from slipway.engine.inventory import broken_file, fleet_of, look_over, read_inventory
-from slipway.engine.run import Run
+from slipway.engine.run import Run, bind
 from slipway.paths import project_root
 from slipway.problems import BadInput, Problem, Problems, did_you_mean
 from slipway.seam import install
@@ -59,8 +59,7 @@ def _new_run(inventory: Inventory, path: Path, limit: list[str]) -> Run:
     run = Run(state, fleet, secrets, declaring=True, problems=problems)
     run.stack = _stack(inventory, secrets, problems)
     run.release = _release(run)
-    state.slipway = run
-    return run
+    return bind(run)
 
 
 def _limited(inventory: Inventory, limit: list[str], problems: Problems) -> Any:

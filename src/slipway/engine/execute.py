@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import gevent
@@ -77,11 +77,11 @@ class Executor:
     def _all_at_once(self, stage: Stage, hosts: Sequence[Host]) -> bool:
         jobs = [self.run.state.pool.spawn(self.host, stage, host) for host in hosts]
         gevent.joinall(jobs, raise_error=True)
-        return self._fail(host for host, job in zip(hosts, jobs, strict=True) if not job.value)
+        return self.fail(host for host, job in zip(hosts, jobs, strict=True) if not job.value)
 
-    def _fail(self, failed_hosts: Sequence[Host] | object) -> bool:
+    def fail(self, hosts: Iterable[Host]) -> bool:
         """Marks hosts as failed; True where there are none."""
-        failed = set(failed_hosts)  # type: ignore[call-overload]
+        failed = set(hosts)
         self.run.state.failed_hosts |= failed
         self.run.state.active_hosts -= failed
         return not failed
@@ -146,7 +146,7 @@ class Executor:
             batch = mine[start : start + size]
             jobs = [self.run.state.pool.spawn(self.operation, stage, host, identity) for host in batch]
             gevent.joinall(jobs, raise_error=True)
-            if not self._fail(host for host, job in zip(batch, jobs, strict=True) if not job.value):
+            if not self.fail(host for host, job in zip(batch, jobs, strict=True) if not job.value):
                 self.result.untouched = tuple(host.name for host in mine[start + size :])
                 return False
         return True

@@ -39,7 +39,10 @@ def read_inventory(path: Path, override_data: Mapping[str, Any] | None = None) -
     try:
         # pyinfra notes the file being read on the current state: there must be one.
         with ctx_state.use(State()):
-            return make_inventory(str(path), cwd=str(project_root()), override_data=dict(override_data or {}))
+            inventory: Inventory = make_inventory(
+                str(path), cwd=str(project_root()), override_data=dict(override_data or {})
+            )
+            return inventory
     except (UnexpectedExternalError, SyntaxError) as error:
         raise BadInput([broken_file(error)]) from error
 

@@ -14,7 +14,7 @@ import gevent
 from pyinfra.api.host import Host
 
 from slipway.facts.files import script
-from slipway.seam.connection import Stream
+from slipway.seam.connection import Connection, Stream
 
 BEAT_SECONDS = 4
 SILENCE_SECONDS = 15
@@ -65,7 +65,8 @@ class HostLock:
     def take(self, holder_json: str) -> str:
         """Empty where it was taken; else why not."""
         command = script(_HOLD, holder_json, str(SILENCE_SECONDS))
-        self._stream = self.host.connector.open_stream(command, LONGEST_RUN_SECONDS)
+        connection: Connection = self.host.connector  # type: ignore[assignment]  # the seam has put it there
+        self._stream = connection.open_stream(command, LONGEST_RUN_SECONDS)
         said = self._stream.read_line() or "error the connection ended"
         if said == "held":
             self._jobs = [gevent.spawn(self._beat), gevent.spawn(self._listen)]

@@ -56,7 +56,7 @@ class Roll:
     def _batch(self, batch: Sequence[Host]) -> bool:
         jobs = [self._run.state.pool.spawn(self._host, host) for host in batch]
         gevent.joinall(jobs, raise_error=True)
-        return self._executor._fail(host for host, job in zip(batch, jobs, strict=True) if not job.value)
+        return self._executor.fail(host for host, job in zip(batch, jobs, strict=True) if not job.value)
 
     def _host(self, host: Host) -> bool:
         ok = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pyinfra.api import State
 from pyinfra.api.host import Host
@@ -104,12 +105,26 @@ class Run:
         self.operations.setdefault(stage.name, {}).setdefault(host.name, []).extend(identities)
 
 
+_runs: WeakKeyDictionary[State, Run] = WeakKeyDictionary()
+
+
 def current_run(state: State) -> Run:
     """The run that a pyinfra state belongs to. Raises LookupError outside of one."""
-    run = getattr(state, "slipway", None)
+    run = _runs.get(state)
     if run is None:
         raise LookupError("no run: start deploy.py through pyinfra in the project's directory, or through ./slipway")
-    return run  # type: ignore[no-any-return]
+    return run
+
+
+def bind(run: Run) -> Run:
+    """Makes this the run of its state."""
+    _runs[run.state] = run
+    return run
+
+
+def is_bound(state: State) -> bool:
+    """Whether a state has a run: it has none where pyinfra only runs a command or reads a fact."""
+    return state in _runs
 
 
 def declared_data(host: Host, key: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from slipway.engine.execute import Executor, Result
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import locked
 from slipway.engine.prepare import prepare
-from slipway.engine.run import Run
+from slipway.engine.run import Run, bind
 from slipway.paths import project_root
 from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
@@ -82,8 +82,7 @@ def attach(declared: Run, state: State, events: Events) -> Run:
     """Gives a pyinfra state its run: the fleet, the application and the release that were declared."""
     run = Run(state, declared.fleet, declared.secrets, declared.stack, declared.release, events=events)
     run.stages = list(declared.stages)
-    state.slipway = run
-    return run
+    return bind(run)
 
 
 def deploy(run: Run, deploy_file: Path | None = None, doing: str = "deploy") -> Result:

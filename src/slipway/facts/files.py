@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
@@ -46,6 +47,11 @@ if [ -L "$p" ]; then readlink -- "$p"; elif [ -f "$p" ]; then sha256sum < "$p"; 
 def script(text: str, *arguments: str) -> StringCommand:
     """A shell script with its arguments as positional parameters: the one door through which values reach a shell."""
     return StringCommand("sh", "-c", QuoteString(text), "slipway", *(QuoteString(argument) for argument in arguments))
+
+
+def with_input(command: StringCommand, stdin: bytes | Iterable[bytes]) -> StringCommand:
+    """The same command with this on its standard input, byte for byte: how content and secrets reach a host."""
+    return StringCommand(*command.bits, _stdin=stdin)  # type: ignore[arg-type]  # the seam's connection takes bytes
 
 
 class PathFact(FactBase[PathState]):

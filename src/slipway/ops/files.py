@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from slipway.facts.files import Content, PathFact, PathState, script
+from slipway.facts.files import Content, PathFact, PathState, script, with_input
 from slipway.report import note_change
 from slipway.secrets import Secret
 
@@ -76,8 +76,7 @@ def put(
         host.noop(f"{path} is as wanted")
         return
     note_change(path, _what_differs(found, wanted), "" if is_secret else _diff(path, found, wanted, data))
-    command = script(_PUT, path, mode, owner, group, wanted.sha256, " ".join(owes), OWED, *check)
-    yield StringCommand(*command.bits, _stdin=data)  # type: ignore[arg-type]  # the seam's connector takes bytes
+    yield with_input(script(_PUT, path, mode, owner, group, wanted.sha256, " ".join(owes), OWED, *check), data)
 
 
 def as_bytes(content: str | bytes | Secret) -> bytes:
@@ -90,7 +89,9 @@ def _what_differs(found: PathState, wanted: PathState) -> str:
     if found.kind != "file":
         return "new file" if found.is_absent else f"a {found.kind} is in its place"
     names = ("mode", "owner", "group")
-    parts = [f"{n} {getattr(found, n)} -> {getattr(wanted, n)}" for n in names if getattr(found, n) != getattr(wanted, n)]
+    parts = [
+        f"{n} {getattr(found, n)} -> {getattr(wanted, n)}" for n in names if getattr(found, n) != getattr(wanted, n)
+    ]
     return ", ".join((["content"] if found.sha256 != wanted.sha256 else []) + parts)
 
 

@@ -6,6 +6,9 @@ tests/unit/test_seam.py or tests/hosts/test_seam.py that fails without it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pyinfra
 import pyinfra.api.host
 import pyinfra.connectors.sshuserclient.client as ssh_client
@@ -27,5 +30,10 @@ def install() -> None:
     operations.operation_module.solve_operation_consistency = operations.operation_identity
     operations.operation_module.pop_global_arguments = operations.arguments_with_conditions
     facts.facts_module.get_fact = pyinfra.api.host.get_fact = facts.get_fact
-    Host.deploy = operations.enclosing_deploy
-    Inventory.get_active_hosts = operations.active_in_order
+    _replace(Host, "deploy", operations.enclosing_deploy)
+    _replace(Inventory, "get_active_hosts", operations.active_in_order)
+
+
+def _replace(owner: type, name: str, function: Callable[..., Any]) -> None:
+    """Puts a method of ours in the place of pyinfra's."""
+    setattr(owner, name, function)

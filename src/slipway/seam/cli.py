@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import click
 import pyinfra_cli.cli as stock
@@ -22,20 +23,24 @@ from rich.console import Console
 
 from slipway.engine.declare import declare
 from slipway.engine.events import Events
+from slipway.engine.execute import Result
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed, pending, prepare
 from slipway.engine.progress import JsonProgress, PlainProgress, errors, summary
-from slipway.engine.run import Run
+from slipway.engine.run import current_run, is_bound
 from slipway.engine.session import attach, execute
 from slipway.problems import BAD_INPUT, BadInput
 from slipway.seam import hosts, install
 from slipway.seam.connection import Connection
+from slipway.seam.errors import HostUnreachable
 
 LOCK_HELD, INTERRUPTED, TERMINATED, CHANGES_PENDING, FAILED = 75, 130, 143, 3, 1
 
 
 def take_over() -> None:
     """Makes pyinfra's command line safe. Idempotent."""
+    if stock.connect_all is _connect_all:
+        return
     with _told():
         install()
     _stock_inventory = stock.make_inventory
@@ -61,7 +66,7 @@ def _told() -> Iterator[None]:
         _end(str(error), BAD_INPUT)
     except LockHeld as error:
         _end(str(error), LOCK_HELD)
-    except (hosts.HostUnreachable, PrepareFailed) as error:
+    except (HostUnreachable, PrepareFailed) as error:
         _end(str(error), FAILED)
 
 
@@ -95,29 +100,26 @@ def _connect_all(state: State) -> None:
         hosts.connect_all(state)
 
 
-def _run_of(state: State) -> Run:
-    return state.slipway  # type: ignore[no-any-return]
-
-
 def _load_deploy_file(state: State, filename: str) -> None:
     with _told():
-        prepare(_run_of(state), Path(filename))
+        prepare(current_run(state), Path(filename))
 
 
 def _run_ops(state: State, **options: Any) -> None:
-    if not hasattr(state, "slipway"):
-        return _stock_run_ops(state, **options)
+    if not is_bound(state):
+        _stock_run_ops(state, **options)
+        return
     quiet = _Quiet()
     logger.addFilter(quiet)
     try:
         with _told():
-            state.slipway_result = execute(_run_of(state), "pyinfra")
+            _results[state] = execute(current_run(state), "pyinfra")
     finally:
         logger.removeFilter(quiet)
-    return None
 
 
 _stock_run_ops = stock.run_ops
+_results: WeakKeyDictionary[State, Result] = WeakKeyDictionary()
 
 
 class _Quiet(logging.Filter):
@@ -130,8 +132,8 @@ class _Quiet(logging.Filter):
 def _confirm(ask: Callable[[str], bool]) -> Callable[[str], bool]:
     def confirm(message: str) -> bool:
         """Nothing to do needs no consent; nobody there to ask is told, not taken for consent."""
-        run = getattr(stock.state, "slipway", None)
-        if run is not None and not pending(run):
+        state = stock.ctx_state.get()
+        if is_bound(state) and not pending(current_run(state)):
             return True
         if not sys.stdin.isatty():
             _end("There are changes and nobody to confirm them. Run again with -y.", FAILED)
@@ -141,7 +143,7 @@ def _confirm(ask: Callable[[str], bool]) -> Callable[[str], bool]:
 
 
 def _print_pending(state: State) -> None:
-    found = pending(_run_of(state)) if hasattr(state, "slipway") else {}
+    found = pending(current_run(state)) if is_bound(state) else {}
     for host, operations in found.items():
         click.echo(f"    {host}", err=True)
         for name, changes in operations:
@@ -152,16 +154,16 @@ def _print_pending(state: State) -> None:
 
 
 def _print_results(state: State) -> None:
-    result = getattr(state, "slipway_result", None)
+    result = _results.get(state)
     if result is None:
-        return _stock_print_results(state)
+        _stock_print_results(state)
+        return
     console = Console(stderr=True)
     console.print(summary(result))
     for line in errors(result):
         console.print(line, markup=False, highlight=False)
     if result.is_ok:
         console.print(f"{result.changed} changes" if result.changed else "No changes: all as wanted.")
-    return None
 
 
 _stock_print_results = stock.print_results
@@ -180,12 +182,11 @@ def _facts_or_failure(read: Callable[..., Any]) -> Callable[..., Any]:
 
 def _exit() -> None:
     """0 all as wanted, 1 failed, 3 changes pending."""
-    state = stock.state
-    result = getattr(state, "slipway_result", None) if stock.ctx_state.isset() else None
-    if (result is not None and not result.is_ok) or (stock.ctx_state.isset() and state.failed_hosts):
+    state: State = stock.ctx_state.get()
+    result = _results.get(state)
+    if (result is not None and not result.is_ok) or state.failed_hosts:
         sys.exit(FAILED)
-    run = getattr(state, "slipway", None) if stock.ctx_state.isset() else None
-    sys.exit(CHANGES_PENDING if run is not None and result is None and pending(run) else 0)
+    sys.exit(CHANGES_PENDING if is_bound(state) and result is None and pending(current_run(state)) else 0)
 
 
 def _tell_interruptions_truthfully() -> None:

@@ -17,7 +17,7 @@ from pyinfra.connectors.util import CommandOutput
 from slipway.seam.connection import NullConnection
 from slipway.seam.errors import FactFailed
 
-facts_module = sys.modules["pyinfra.api.facts"]
+facts_module: Any = sys.modules["pyinfra.api.facts"]
 
 
 def get_fact(

@@ -22,8 +22,8 @@ from slipway.problems import BadInput
 from slipway.seam.errors import FactFailed
 
 # `pyinfra.api.operation` is shadowed by the decorator of the same name.
-operation_module = sys.modules["pyinfra.api.operation"]
-operations_module = sys.modules["pyinfra.api.operations"]
+operation_module: Any = sys.modules["pyinfra.api.operation"]
+operations_module: Any = sys.modules["pyinfra.api.operations"]
 _stock_arguments = operation_module.pop_global_arguments
 _stock_run = operations_module.run_host_op
 
@@ -71,12 +71,18 @@ def arguments_with_conditions(state: State, host: Host, kwargs: dict[str, Any]) 
     """pyinfra's global arguments, but an operation's own `_if` adds to the enclosing ones."""
     own = kwargs.get("_if")
     arguments, found = _stock_arguments(state, host, kwargs)
-    outer = (host.current_deploy_kwargs or {}).get("_if")
+    outer = _enclosing(host).get("_if")
     arguments["_if"] = _conditions(outer, own) if own is not None else arguments.get("_if")
     # pyinfra binds `_run_once` to whichever host prepares first. Every host prepares it; the executor runs it once,
     # on the first host as the inventory is written.
     arguments["_slipway_run_once"], arguments["_run_once"] = arguments["_run_once"], False
     return arguments, found
+
+
+def _enclosing(host: Host) -> dict[str, Any]:
+    """The arguments of the block that the host's deploy file is in; none outside of one."""
+    arguments: Any = host.current_deploy_kwargs
+    return arguments or {}
 
 
 def _conditions(*parts: Any) -> list[Callable[[], bool]]:
@@ -94,8 +100,8 @@ def enclosing_deploy(
 ) -> Iterator[None]:
     """An enclosing block: what is set outside holds inside too, conditions add up."""
     outer = (host.in_deploy, host.current_deploy_name, host.current_deploy_kwargs, host.current_deploy_data)
-    merged = {**(host.current_deploy_kwargs or {}), **(kwargs or {})}
-    merged["_if"] = _conditions((host.current_deploy_kwargs or {}).get("_if"), (kwargs or {}).get("_if"))
+    merged: Any = {**_enclosing(host), **(kwargs or {})}
+    merged["_if"] = _conditions(_enclosing(host).get("_if"), (kwargs or {}).get("_if"))
     host.in_deploy, host.current_deploy_kwargs = in_deploy, merged
     host.current_deploy_name = " | ".join(part for part in (host.current_deploy_name, name) if part) or None
     host.current_deploy_data = data
@@ -139,22 +145,22 @@ def _failed(state: State, host: Host, op_hash: str, why: str) -> bool:
 
 def _gave_up_waiting(state: State, host: Host, op_hash: str) -> bool:
     """Whether a `_retry_until` was still not met at its last try, which pyinfra counts as a success."""
-    data = state.ops[host].get(op_hash)
-    until = data.global_arguments.get("_retry_until") if data else None
-    if not until or not data.operation_meta.executed:
+    data = state.ops[host][op_hash]
+    until, operation = data.global_arguments.get("_retry_until"), data.operation_meta
+    if not until or not operation.executed:
         return False
-    output = {"stdout_lines": data.operation_meta.stdout_lines, "stderr_lines": data.operation_meta.stderr_lines,
-              "commands": [], "executed_commands": 1, "host": host.name, "operation": op_hash}  # fmt: skip
+    output = {"stdout_lines": operation.stdout_lines, "stderr_lines": operation.stderr_lines, "commands": [],
+              "executed_commands": 1, "host": host.name, "operation": op_hash}  # fmt: skip
     if not until(output):
         return False
-    data.operation_meta._success = False
+    operation._success = False
     return _failed(state, host, op_hash, "gave up waiting: the condition was still not met at the last try") is False
 
 
 def would_change(state: State, host: Host, op_hash: str) -> bool:
     """Whether the operation would do anything now: facts are read anew, nothing is run. Raises FactFailed."""
     with ctx_state.use(state), ctx_host.use(host):
-        commands = state.get_op_data_for_host(host, op_hash).command_generator()
+        commands: Any = state.get_op_data_for_host(host, op_hash).command_generator()
         try:
             return next(commands, None) is not None
         finally:
