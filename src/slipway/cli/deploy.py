@@ -90,17 +90,17 @@ def _show_plan_json(run: Run, found: dict[str, list[tuple[str, list[Change]]]]) 
 def deploy(inventory: str, limit: tuple[str, ...], as_json: bool, verbose: bool) -> None:
     """Bring every host to what is wanted, migrate once, roll the release host by host, prove and record it."""
     quiet_pyinfra()
-    with truthful(), _progress(as_json, verbose) as events, connected(inventory, limit, events) as run:
+    with truthful(), progress(as_json, verbose) as events, connected(inventory, limit, events) as run:
         result = deploy_run(run)
     if as_json:
         _show_result_json(result)
     else:
-        _show_result(result, run)
+        show_result(result, run)
     sys.exit(0 if result.is_ok else FAILED)
 
 
 @contextlib.contextmanager
-def _progress(as_json: bool, verbose: bool) -> Iterator[Events]:
+def progress(as_json: bool, verbose: bool) -> Iterator[Events]:
     """Live on a terminal, plain lines elsewhere, one JSON object a line for programs."""
     console = Console(stderr=True)
     if as_json:
@@ -112,7 +112,7 @@ def _progress(as_json: bool, verbose: bool) -> Iterator[Events]:
         yield Events(PlainProgress(verbose=verbose))
 
 
-def _show_result(result: Result, run: Run) -> None:
+def show_result(result: Result, run: Run) -> None:
     console = Console(stderr=True, highlight=False)
     console.print(summary(result))
     for line in errors(result):
