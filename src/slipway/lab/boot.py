@@ -73,22 +73,35 @@ def answers(address: str) -> bool:
 
 
 def _booted_state(container: Any, host: LabHost) -> str:
+    """What systemd calls the state of the host once booting is over."""
     until = time.monotonic() + _BOOT_SECONDS
     while time.monotonic() < until:
         container.reload()
-        if container.status != "running":
+        if container.status not in ("running", "restarting") or _lacks_cgroups(container):
             raise _did_not_boot(container, host)
-        # --wait returns when booting is over, but fails while systemd does not listen yet
-        state = container.exec_run(["systemctl", "is-system-running", "--wait"]).output.decode().strip()
+        state = _system_state(container)
         if state in ("running", "degraded", "maintenance"):
-            return str(state)
-        time.sleep(0.1)
+            return state
+        time.sleep(0.1)  # systemd does not listen yet; nothing else tells when it will
     raise LabFailed(host.name, f"systemd is still booting after {_BOOT_SECONDS} s", f"docker logs {container.name}")
+
+
+def _system_state(container: Any) -> str:
+    from docker.errors import APIError
+
+    try:
+        return str(container.exec_run(["systemctl", "is-system-running", "--wait"]).output.decode().strip())
+    except APIError:
+        return "offline"  # it ended at this moment (Docker says 409 or 500): the next look at it tells why
+
+
+def _lacks_cgroups(container: Any) -> bool:
+    return bool(container.attrs["State"]["ExitCode"] == _CGROUPS_READ_ONLY)
 
 
 def _did_not_boot(container: Any, host: LabHost) -> LabFailed:
     last = " ".join(container.logs(tail=3).decode(errors="replace").split())
-    if container.attrs["State"]["ExitCode"] == _CGROUPS_READ_ONLY:
+    if _lacks_cgroups(container):
         hint = "the engine must allow mounts (SYS_ADMIN) in containers: use a rootful one, on a machine of your own"
         return LabFailed(host.name, f"systemd cannot boot, the cgroup mounts stay read-only ({last})", hint)
     return LabFailed(host.name, f"systemd did not boot: {last or 'no output'}", f"docker logs {container.name}")

@@ -107,7 +107,13 @@ def _build(client: DockerClient, recipe: Path, tag: str, arguments: dict[str, st
 
     try:
         client.images.build(
-            fileobj=_context(recipe), custom_context=True, tag=tag, buildargs=arguments, rm=True, labels={LABEL: ""}
+            fileobj=_context(recipe),
+            custom_context=True,
+            tag=tag,
+            buildargs=arguments,
+            rm=True,
+            forcerm=True,
+            labels={LABEL: ""},
         )
     except BuildError as error:
         lines = [str(entry["stream"]).strip() for entry in error.build_log if "stream" in entry]

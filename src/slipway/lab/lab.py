@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from slipway.lab import apt_cache, boot, images, networks
 from slipway.lab.engine import abilities, connect, told
-from slipway.lab.hosts import RELEASES, LabHost, hosts_named
+from slipway.lab.hosts import LabHost, hosts_named
 from slipway.lab.keys import ensure_keys
 from slipway.lab.layout import LABEL, LABEL_STATE, NAME_VARIABLE, Layout, layout
 from slipway.lab.state import ensure_secrets, ensure_state, remove_state, settle_octet
@@ -89,6 +89,7 @@ class Lab:
             self._prepare_engine()
             states = self._states()
             new = [host for host in wanted if states.get(host.name) != "running"]
+            self._tell_outdated(wanted)
             if new:
                 self._boot_all(new)
         return [host.name for host in new]
@@ -178,7 +179,6 @@ class Lab:
 
     def _prepare_engine(self) -> None:
         with told("docker", "see what it says: docker info"):
-            _each(lambda debian: images.ensure_base(self._docker, debian, self._say), RELEASES)
             networks.ensure(self._docker, self._layout)
             self._proxy = apt_cache.ensure_cache(self._docker, self._say)
             apt_cache.attach(self._docker)
@@ -192,6 +192,14 @@ class Lab:
             able = abilities(self._docker, images.tag_of(images.HOST, releases[0]))
             self._say(f"booting {', '.join(host.name for host in hosts)}")
             _each(lambda host: boot.boot(self._docker, self._layout, host, able, self._say), hosts)
+
+    def _tell_outdated(self, hosts: Sequence[LabHost]) -> None:
+        current = {self._layout.container(host.name): images.tag_of(images.HOST, host.debian) for host in hosts}
+        made_from = {
+            container.attrs["Names"][0].lstrip("/"): container.attrs["Image"] for container in self._containers()
+        }
+        if old := [name for name, tag in current.items() if made_from.get(name, tag) != tag]:
+            self._say(f"made from an older image: {', '.join(old)}; to renew: slipway lab down --name {self.name}")
 
     def _refuse_a_strangers_lab(self) -> None:
         """Two checkouts may both have a lab called "lab"; on one engine it can only be the first one's."""
