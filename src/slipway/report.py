@@ -27,6 +27,17 @@ def note_change(subject: str, what: str, diff: str = "") -> None:
     ]
 
 
+def note_managed(subject: str) -> None:
+    """Called by an operation whether or not it changes anything: this thing on the host is ours."""
+    managed_on(host).add(subject)
+
+
+def managed_on(some_host: object) -> set[str]:
+    """What operations have said to be ours on one host: paths."""
+    noted: set[str] = some_host.connector_data.setdefault("slipway_managed", set())  # type: ignore[attr-defined]
+    return noted
+
+
 def changes_of(some_host: object) -> dict[str, list[Change]]:
     """Operation identity to noted changes, for one host."""
     noted: dict[str, list[Change]] = some_host.connector_data.setdefault("slipway_changes", {})  # type: ignore[attr-defined]

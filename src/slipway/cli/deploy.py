@@ -25,7 +25,7 @@ from slipway.engine.run import Run
 from slipway.engine.session import connected
 from slipway.engine.session import deploy as deploy_run
 from slipway.paths import project_root
-from slipway.report import Change
+from slipway.report import Change, managed_on
 
 limit_option = click.option("--limit", multiple=True, help="Only these hosts or groups (patterns allowed).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output on standard output.")
@@ -79,7 +79,9 @@ def _show_plan_json(run: Run, found: dict[str, list[tuple[str, list[Change]]]]) 
         for host, operations in found.items()
     }
     release = run.release.id if run.release else None
-    click.echo(json.dumps({"inventory": run.fleet.inventory, "release": release, "hosts": hosts}, indent=2))
+    managed = {host.name: sorted(managed_on(host)) for host in run.state.inventory}
+    told = {"inventory": run.fleet.inventory, "release": release, "hosts": hosts, "managed": managed}
+    click.echo(json.dumps(told, indent=2))
 
 
 @click.command()

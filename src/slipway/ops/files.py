@@ -11,7 +11,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from slipway.facts.files import Content, PathFact, PathState, script, with_input
-from slipway.report import note_change
+from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
 
 OWED = "/var/lib/slipway/owed"
@@ -68,6 +68,7 @@ def put(
 
     Fails, leaving the old file, where the upload is cut short, the check refuses, or a directory is in the way.
     """
+    note_managed(path)
     data = as_bytes(content)
     is_secret = secret or isinstance(content, Secret)
     wanted = PathState("file", mode.lstrip("0") or "0", owner, group, hashlib.sha256(data).hexdigest())
