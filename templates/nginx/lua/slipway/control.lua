@@ -1,6 +1,6 @@
 -- Managed by Slipway: hand edits are undone by the next run.
 -- The control socket: GET /state, POST /drain?host=A&ttl=S, POST /restore?host=A, POST /close?ttl=S; and, as plain
--- text for a shell, GET /inflight?host=A, GET /quiet, GET /tree.
+-- text for a shell, GET /inflight?host=A, GET /quiet, GET /generation.
 -- Whoever can open the socket may call it: its directory lets in root only.
 local cjson = require "cjson.safe"
 local drained = require "slipway.drained"
@@ -49,6 +49,7 @@ local function state()
   end
   return {
     tree = edge.tree,
+    generation = edge.generation,
     upstreams = upstreams,
     drained = drained.all(),
     close_seconds = edge.close_left(),
@@ -102,8 +103,9 @@ plain["/quiet"] = function()
   return math.floor(edge.quiet())
 end
 
-plain["/tree"] = function()
-  return edge.tree
+-- Another number after every reload and start: whose workers answer.
+plain["/generation"] = function()
+  return edge.generation
 end
 
 local function make_change(change)
@@ -126,7 +128,7 @@ function control.serve()
   elseif changes[path] then
     return make_change(changes[path])
   end
-  return answer(ngx.HTTP_NOT_FOUND, { error = "known: /state, /drain, /restore, /close, /inflight, /quiet, /tree" })
+  return answer(ngx.HTTP_NOT_FOUND, { error = "known: /state, /drain, /restore, /close, /inflight, /quiet, /generation" })
 end
 
 return control

@@ -18,6 +18,7 @@ local edge = {}
 -- In the master, at start and at every reload. `tree` is the path of the version of the configuration this lies in.
 function edge.init(tree)
   edge.tree = tree
+  edge.generation = dict:incr("generation", 1, 0)
   drained.load()
   peers.load(tree .. "/upstreams.json")
 end
