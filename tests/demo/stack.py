@@ -21,6 +21,12 @@ COMPOSE = yaml.safe_load((DEMO / "compose.yaml").read_text())
 BASE = "debian:trixie-slim"
 BUILD = Build(DEMO, args={"BASE": BASE})
 DATA_SERVICES = Build(Path(__file__).parent / "data_services", args={"BASE": BASE})
+HARDENED = {
+    "read_only": COMPOSE["x-program"]["read_only"],
+    "tmpfs": dict.fromkeys(COMPOSE["x-program"]["tmpfs"], ""),
+    "cap_drop": COMPOSE["x-program"]["cap_drop"],
+    "security_opt": COMPOSE["x-program"]["security_opt"],
+}
 PATIENCE_SECONDS = 40
 """A worker takes a dead one's job over after 15 s, a scheduler looks for lost jobs after 10 s: twice that."""
 
@@ -64,6 +70,7 @@ class Stack:
             name=f"{self.name}-{name}",
             hostname=name,
             environment={"SLIPWAY_RELEASE": "release-1", **(environment or {})},
+            **({} if data else HARDENED),
             volumes={str(self._secrets): {"bind": "/run/secrets", "mode": "ro"}},
             network=self.name,
             networking_config={self.name: self.docker.api.create_endpoint_config(aliases=[name])},
