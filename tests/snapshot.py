@@ -14,7 +14,8 @@ dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n'
 apt-mark showhold
 systemctl list-unit-files --no-legend --plain --type=service,timer,socket | sort
 systemctl list-units --all --no-legend --plain --type=service,timer \\
-  | while read -r unit load active rest; do echo "$unit $load $active"; done | grep -E '^(docker|nginx|redis|postgres|slipway)' | sort
+  | while read -r unit load active rest; do echo "$unit $load $active"; done \\
+  | grep -E '^(docker|nginx|redis|postgres|slipway)' | sort
 command -v docker >/dev/null && docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Image}} {{.State}}' | sort
 command -v docker >/dev/null && docker images --no-trunc --format '{{.ID}} {{.Repository}} {{.Tag}}' | sort
 true

@@ -21,7 +21,7 @@ from slipway.compose.reading import Reading
 from slipway.compose.scalars import boolean, mapping, one_of, text
 from slipway.compose.service import service
 from slipway.compose.table import Key, Table
-from slipway.problems import did_you_mean
+from slipway.problems import BadInput, Problem, did_you_mean
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -57,10 +57,15 @@ def load(path: Path, *, variables: Mapping[str, str], secret_names: Collection[s
     """
     reading = Reading(Path(path), variables, secret_names)
     stack = reading.attempt(_stack, _document(Path(path), reading))
-    reading.problems.raise_if_any()
-    if stack is None:
-        raise AssertionError("a stack that could not be read has a problem that says why")
+    if stack is None or len(reading.problems):
+        raise BadInput(sorted(reading.problems, key=_place))
     return stack
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    """File and line, to tell problems in the order of the file."""
+    file, _, line = problem.where.rpartition(":")
+    return file, int(line) if line.isdigit() else 0
 
 
 def _document(path: Path, reading: Reading) -> Node:
@@ -94,6 +99,7 @@ def _stack(root: Node, reading: Reading) -> Stack:
     values = TOP.read(root, reading)
     name = values.get("name") or (reading.directory.name if "name" in root.entries else _directory_name(reading))
     secrets = values.get("secrets", {})
+    reading.secret_names.update(ref.source for ref in secrets.values() if ref.kind == "environment")
     natives, applications = _services(str(name), root, reading, secrets)
     migration, release = _extension(values.get("x"), reading)
     check_services(applications, reading)
@@ -143,10 +149,12 @@ def _services(
         line = root.lines.get("services", root.line)
         reading.report(Finding(line, "there is no service", "describe at least one under `services:`"))
         return natives, applications
-    for name, written in node:
+    kinds = {name: native_kind(written, reading) for name, written in node}
+    # Native services first: the variables that are their passwords may not stand in an application's environment.
+    for name, written in sorted(node, key=lambda entry: kinds[entry[0]] is None):
+        kind = kinds[name]
         with reading.under("services", name):
             _check_service_name(name, node.lines[name], reading)
-            kind = native_kind(written, reading)
             if kind is None:
                 made = reading.attempt(partial(service, stack, name), written)
                 applications += [made] if made else []

@@ -60,7 +60,8 @@ class Written:
             return self.file_secret(in_file[1], line)
         if not name:
             raise Wrong(line, f"{key}: a password stands in the file", _GIVE_IT)
-        kind: Any = "slipway" if self.reading.is_secret(name) else "environment"
+        kind: Any = "slipway" if name in self.reading.secret_source else "environment"
+        self.reading.secret_names.add(name)
         return SecretRef(name=name, kind=kind, source=name)
 
     def file_secret(self, path: str, line: int) -> SecretRef:

@@ -24,13 +24,16 @@ class Reading:
     """The reading of one file: collects every problem with its file and line, and every note.
 
     A reader raises Wrong for its value; `attempt` writes it down under the key path and goes on with the next.
+    `secret_names` are variables whose values may not be shown: those of the secret source, and those the file itself
+    uses as one.
     """
 
     def __init__(self, path: Path, variables: Mapping[str, str], secret_names: Collection[str]) -> None:
         self.directory = path.parent
         self.label = labelled(path)
         self.variables = dict(variables)
-        self.secret_names = frozenset(secret_names)
+        self.secret_source = frozenset(secret_names)
+        self.secret_names = set(secret_names)
         self.problems = Problems()
         self.notes: list[str] = []
         self.root: Node = MapNode({}, {}, 1)
@@ -98,7 +101,7 @@ class Reading:
         return self.interpolated(node.text, node.line, lambda name: name in self.variables or name in self.secret_names)
 
     def is_secret(self, name: str) -> bool:
-        """Whether the inventory's secret source has this name."""
+        """Whether this variable's value may not be shown."""
         return name in self.secret_names
 
     def interpolated(

@@ -19,7 +19,7 @@ _FORMAT = (
     '{"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},'
     '"exit_code":{{.State.ExitCode}},"oom_killed":{{.State.OOMKilled}},"restarts":{{.RestartCount}},'
     '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},'
-    '"memory":{{.HostConfig.Memory}},"nano_cpus":{{.HostConfig.NanoCpus}},"pids":{{json .HostConfig.PidsLimit}},'
+    '"memory":{{.HostConfig.Memory}},"nano_cpus":{{.HostConfig.NanoCPUs}},"pids":{{json .HostConfig.PidsLimit}},'
     '"restart":{{json .HostConfig.RestartPolicy}},"grace":{{json .Config.StopTimeout}},'
     '"ports":{{json .HostConfig.PortBindings}}}'
 )

@@ -56,17 +56,17 @@ class Answer:
 
 
 # The port is the one that the running server has, which during a change is not yet the one that its file says.
-# PGDATABASE, because `psql -d` would read a name with `=` in it as a connection string. Ten seconds: a busy server
-# accepts within that; a query of the catalogue that takes longer waits for a lock, and a fact must not.
+# PGDATABASE, because `psql -d` would read a name with `=` in it as a connection string. Ten seconds to
+# accept, twenty in all: what takes longer waits for a lock; the server ends the query once its client is gone.
 _ASK = """\
 cd /
 if [ ! -e "/etc/postgresql/$1/$2/postgresql.conf" ] || [ ! -s "$3/PG_VERSION" ]; then echo absent; exit 0; fi
 port=$(sed -n 4p "$3/postmaster.pid" 2>/dev/null)
 case "$port" in ''|*[!0-9]*) echo down; exit 0 ;; esac
 ask() { timeout 20 runuser -u postgres -- \\
-  env PGCONNECT_TIMEOUT=10 PGOPTIONS='-c statement_timeout=10s' "PGDATABASE=$1" \\
+  env PGCONNECT_TIMEOUT=10 "PGOPTIONS=$watch" "PGDATABASE=$1" \\
   "/usr/lib/postgresql/$v/bin/psql" -XAtqw -v ON_ERROR_STOP=1 -p "$port"; }
-v=$1
+v=$1; watch=; [ "$v" -lt 14 ] || watch='-c client_connection_check_interval=2s'
 printf '%s' "$5" | ask "$4" && exit 0
 if printf 'SELECT 1' | ask postgres >/dev/null 2>&1; then
   known=$(printf 'SELECT datname FROM pg_database' | ask postgres) || exit 1

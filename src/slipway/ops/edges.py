@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
+from pyinfra.api.state import StateStage
 
 from slipway.facts.edges import EdgeComplaint
 
@@ -18,7 +19,7 @@ def proved(address: str, url: str, wanted: str, times: int, seconds: int) -> Gen
     Changes nothing and never counts as a change: it is asked when a run executes, after what it proves. Fails with the
     edge's answer where that is still wrong after `seconds`.
     """
-    if host.state.is_executing:
+    if host.state.current_stage == StateStage.Execute:
         said = host.get_fact(EdgeComplaint, address=address, url=url, wanted=wanted, times=times, seconds=seconds)
         if said:
             raise OperationError(_complaint(url, wanted, seconds, said))

@@ -26,7 +26,8 @@ def conf_value(value: Value) -> str:
 
 def is_in_force(wanted: Value, found: Mapping[str, Any]) -> bool:
     """Whether `pg_settings` (setting, unit, type) says what was wanted, in whatever unit it was written."""
-    text = conf_value(wanted) if isinstance(wanted, bool) else str(wanted).strip()
+    written = conf_value(wanted) if isinstance(wanted, bool) else str(wanted)
+    text = written.strip()
     setting, kind = str(found["setting"]), found["type"]
     if kind == "bool":
         return (text.lower() in _TRUE) == (setting == "on") and text.lower() in _TRUE | _FALSE
@@ -37,7 +38,7 @@ def is_in_force(wanted: Value, found: Mapping[str, Any]) -> bool:
         return asked is not None and held is not None and abs(asked - held) <= _scale(unit) * 0.5
     if kind == "enum":
         return text.lower() == setting.lower()
-    return text == setting
+    return written == setting
 
 
 def _amount(text: str, unit: str) -> float | None:
