@@ -10,7 +10,7 @@ from slipway.compose import refused
 from slipway.compose.environment import environment
 from slipway.compose.nodes import Finding, ListNode, MapNode, Node, Scalar, Told, Wrong
 from slipway.compose.parts import Build, Healthcheck, Logging, ServiceSecret, Ulimit
-from slipway.compose.reading import Reading
+from slipway.compose.reading import Reading, absolute, is_there
 from slipway.compose.scalars import (
     boolean,
     duration,
@@ -87,11 +87,11 @@ def build(node: Node, reading: Reading) -> Build:
         raise Wrong(
             node.line, f"the build context {written} is not a directory", "check the source out beside the file"
         )
-    context = (reading.directory / written).resolve()
+    context = absolute(reading.directory / written)
     dockerfile = context / values.get("dockerfile", "Dockerfile")
-    if not context.is_dir():
+    if not is_there(context, Path.is_dir):
         raise Wrong(node.line, f"the build context {written} is not a directory", "paths start at the Compose file")
-    if not dockerfile.is_file():
+    if not is_there(dockerfile, Path.is_file):
         raise Wrong(node.line, f"the build context {written} has no {values.get('dockerfile', 'Dockerfile')}", "")
     if len(reading.problems) > told:
         raise Told

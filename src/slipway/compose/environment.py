@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from slipway.compose.nodes import ListNode, MapNode, Node, Scalar, Wrong
-from slipway.compose.reading import Reading, labelled
+from slipway.compose.reading import Reading, is_there, labelled
 from slipway.compose.scalars import boolean, mapping, refuse_boolean, scalar, text
 from slipway.compose.table import Key, Table
 
@@ -89,7 +89,7 @@ def _env_file(node: Node, reading: Reading) -> dict[str, str]:
     if values.get("format") not in (None, "raw"):
         raise Wrong(node.line, f"the format {values['format']!r} is not supported", "remove `format`")
     path = reading.directory / str(values["path"])
-    if not path.is_file():
+    if not is_there(path, Path.is_file):
         if values.get("required") is False:
             return {}
         raise Wrong(node.line, f"the file {values['path']} does not exist", "make it, or write `required: false`")

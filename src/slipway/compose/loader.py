@@ -17,7 +17,7 @@ from slipway.compose.model import NativeService, Service, Stack
 from slipway.compose.native import native_kind, native_service
 from slipway.compose.nodes import Finding, MapNode, Node, Scalar, Told, Wrong, parse
 from slipway.compose.parts import SecretRef
-from slipway.compose.reading import Reading
+from slipway.compose.reading import Reading, absolute, is_there
 from slipway.compose.scalars import boolean, mapping, one_of, text
 from slipway.compose.service import service
 from slipway.compose.table import Key, Table
@@ -72,7 +72,7 @@ def _document(path: Path, reading: Reading) -> Node:
     try:
         written = path.read_bytes().decode("utf-8-sig")
         dotenv = path.parent / ".env"
-        if dotenv.is_file():
+        if is_there(dotenv, Path.is_file):
             reading.variables = {**read_env_file(dotenv, reading, refuse_secrets=False), **reading.variables}
         reading.root, findings = parse(written)
     except OSError as error:
@@ -110,7 +110,7 @@ def _stack(root: Node, reading: Reading) -> Stack:
         raise Told
     return Stack(
         name=str(name),
-        directory=reading.directory.resolve(),
+        directory=absolute(reading.directory),
         services=ordered,
         secrets=secrets,
         volumes=_volume_names(str(name), values.get("volumes", {}), applications),
@@ -122,7 +122,7 @@ def _stack(root: Node, reading: Reading) -> Stack:
 
 
 def _directory_name(reading: Reading) -> str:
-    name = reading.directory.resolve().name
+    name = absolute(reading.directory).name
     if not _NAME.fullmatch(name):
         reading.report(Finding(1, f"the directory's name {name!r} is no name of a stack", "write `name:` in the file"))
     return name
@@ -192,7 +192,7 @@ def _secret(name: str, node: Node, reading: Reading) -> SecretRef:
     if given[0] == "external":
         return SecretRef(name=name, kind="slipway", source=values.get("name", name))
     if given[0] == "file":
-        return SecretRef(name=name, kind="file", source=str((reading.directory / values["file"]).resolve()))
+        return SecretRef(name=name, kind="file", source=str(absolute(reading.directory / values["file"])))
     return SecretRef(name=name, kind="environment", source=values["environment"])
 
 

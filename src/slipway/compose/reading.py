@@ -159,9 +159,22 @@ def variable_of(text: str) -> str:
     return found[1] if found else ""
 
 
+def absolute(path: Path) -> Path:
+    """The path from the root, without dots. Links are left as they are, so a loop of them is no error here."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links
+
+
+def is_there(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether `kind` (Path.is_file, Path.is_dir) holds; a name the file system cannot have is not there."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
 def labelled(path: Path) -> str:
     """The path as a person types it: relative to the working directory where it lies beneath it."""
-    resolved, here = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100 - resolve() would follow links in messages
+    resolved, here = absolute(path), Path.cwd()
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(path)
 
 
