@@ -34,11 +34,13 @@ function dot(host) {
   return made;
 }
 
-async function getJson(path, options = {}) {
+async function get(path, options = {}) {
   const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(8000), ...options });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+  return answer;
 }
+
+const getJson = async (path, options) => (await get(path, options)).json();
 
 /* Requests: one a second, each a bar in the colour of the host that answered. */
 async function ask() {
@@ -46,10 +48,12 @@ async function ask() {
   const answer = { host: null, release: null, ms: 0 };
   asked += 1;
   try {
-    const version = await getJson("/version");
+    const reply = await get("/version");
+    const version = await reply.json();
+    const edge = reply.headers.get("x-edge"); // an edge that says which one it is
     Object.assign(answer, { host: version.host, release: version.release, ms: performance.now() - begun });
     $("release").textContent = version.release;
-    $("host").textContent = version.host;
+    $("host").textContent = edge ? `${version.host} via ${edge}` : version.host;
     $("schema").textContent = version.schema ?? "unknown";
   } catch {
     failed += 1;
