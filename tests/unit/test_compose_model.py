@@ -47,6 +47,7 @@ def test_services_follow_those_they_depend_on_and_otherwise_the_file(tmp_path: P
         "labels: {a: b}",
         "healthcheck: {disable: true}",
         "restart: always",
+        "x-slipway: {edge: {hosts: [a.example.com], port: 80}}",
     ],
 )
 def test_a_fingerprint_changes_with_what_runs(line: str, tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def _alone(service: Service) -> Iterator[Complaint]:
     yield from _stopping(service)
     yield from _edge(service)
     yield from _replicas(service)
+    if service.x.extensions:
+        what = "x-slipway.extensions of a service that is not a native Postgres"
+        yield what, "remove it, or move it to the Postgres service", ("x-slipway", "extensions")
 
 
 def _singleton(service: Service) -> Iterator[Complaint]:

@@ -28,8 +28,7 @@ from slipway.problems import did_you_mean
 
 Condition = Literal["service_started", "service_healthy"]
 
-_DECIDES_NOT_WHAT_RUNS = {"update", "rollback", "replicas", "mode", "placement", "depends_on", "build"}
-_EXTENSION_DECIDES = {"published_base"}
+_DECIDES_NOT_WHAT_RUNS = {"update", "rollback", "replicas", "mode", "placement", "depends_on", "build", "x"}
 
 
 class Service(Data):
@@ -123,10 +122,12 @@ class Service(Data):
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides what one container is.
 
-        How many there are, where, in which order and how they are replaced leave it as it is.
+        How many there are, where, in which order and how they are replaced leave it as it is. Values of secrets, names
+        of volumes on the host and the digest of the image are not known here: whoever starts the container adds them.
         """
-        decides = self.model_dump(mode="json", exclude=_DECIDES_NOT_WHAT_RUNS | {"x"})
-        decides["x"] = self.x.model_dump(mode="json", include=_EXTENSION_DECIDES)
+        decides = self.model_dump(mode="json", exclude=_DECIDES_NOT_WHAT_RUNS)
+        if self.x.edge is not None:
+            decides["edge"] = [self.x.published_base, self.x.edge.port]
         return hashlib.sha256(json.dumps(decides, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property

@@ -71,7 +71,7 @@ def native_kind(node: Node, reading: Reading) -> Kind | None:
 
 def _runs_as_container(extension: Node | None) -> bool:
     native = extension.entries.get("native") if isinstance(extension, MapNode) else None
-    return isinstance(native, Scalar) and native.kind == "bool" and native.text.lower() in ("false", "no", "off")
+    return isinstance(native, Scalar) and native.text.lower() in ("false", "no", "off")
 
 
 def _known_image(image: str) -> tuple[Kind | None, tuple[str, ...]]:
@@ -95,7 +95,7 @@ def native_service(
     told = len(reading.problems)
     values = NATIVE.read(node, reading)
     x = values.get("x", ServiceExtension())
-    _refuse_unfitting(x, node, reading)
+    _refuse_unfitting(kind, x, node, reading)
     given: dict[str, Any] = {
         "name": name,
         "kind": kind,
@@ -127,12 +127,14 @@ def _written(
     )
 
 
-def _refuse_unfitting(x: ServiceExtension, node: Node, reading: Reading) -> None:
-    for field in sorted(x.model_fields_set - _FITTING):
-        line = mapping(node).lines.get("x-slipway", node.line)
-        reading.report(
-            Finding(line, f"x-slipway.{field} of a native service", "remove it, or write x-slipway.native: false")
-        )
+def _refuse_unfitting(kind: Kind, x: ServiceExtension, node: Node, reading: Reading) -> None:
+    line = mapping(node).lines.get("x-slipway", node.line)
+    fitting = _FITTING if kind == "postgres" else _FITTING - {"extensions"}
+    for field in sorted(x.model_fields_set - fitting):
+        hint = "remove it, or write x-slipway.native: false"
+        reading.report(Finding(line, f"x-slipway.{field} of a native {kind}", hint))
+    if not x.native:
+        reading.report(Finding(line, "x-slipway.native may not be a variable", "write true or false itself"))
 
 
 def _group(kind: Kind, x: ServiceExtension, values: Mapping[str, Any]) -> str:
