@@ -140,6 +140,6 @@ def _site_files(data: Nginx, site: Site, machine: Machine) -> dict[str, TreeFile
 def _places(number: int, route: Route) -> list[Place]:
     """A path and what lies under it: /api and /api/..., but not /apiary."""
     bare = route.path.rstrip("/")
-    rewrite = f"^{re.escape(bare)}/?(.*)$" if route.strip_prefix and bare else ""
+    rewrite = f"(?s)^{re.escape(bare)}/?(.*)$" if route.strip_prefix and bare else ""
     exact = [] if route.path.endswith("/") else [Place(f"= {bare}", number, rewrite)]
     return [*exact, Place(f"{bare}/", number, rewrite)]

@@ -12,10 +12,10 @@ from slipway.role import RoleData
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=1, le=30 * 86400)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 # Every character that nginx gives a meaning of its own in a location ({};"' $ \ # space) is left out.
-UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/@:+,=&%-]*$")]
+UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/@:+,=&-]*$")]
 HostPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]+$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
 # nginx has no way to write a dollar sign in a value that may hold variables.
@@ -236,7 +236,8 @@ class Nginx(RoleData):
         _refuse_twice("site", [site.name for site in self.all_sites])
         _refuse_twice("server name", [host for site in self.all_sites for host in site.hosts])
         for site in self.all_sites:
-            _refuse_twice(f"site {site.name}: path", [route.path for route in site.routes])
+            # /api and /api/ both have what lies under them.
+            _refuse_twice(f"site {site.name}: path", [route.path.rstrip("/") or "/" for route in site.routes])
         return self
 
     @model_validator(mode="after")

@@ -49,7 +49,7 @@ def _sites(web: tuple[Service, ...]) -> list[dict[str, Any]]:
         if same:
             same["hosts"].append(name)
         else:
-            sites.append({"name": name.replace("*", "_"), "hosts": [name], "routes": its_routes})
+            sites.append({"name": name.replace("*", "_").lower(), "hosts": [name], "routes": its_routes})
     return sites
 
 

@@ -21,6 +21,8 @@ function edge.init(tree)
   edge.generation = dict:incr("generation", 1, 0)
   drained.load()
   peers.load(tree .. "/upstreams.json")
+  -- Now, not at the first question: this version of the tree may be gone by then.
+  require "slipway.control"
 end
 
 function edge.init_worker()
@@ -81,7 +83,7 @@ local function set_sticky_cookie(upstream, peer)
   if ngx.var["cookie_" .. name] == peer.id then
     return
   end
-  local secure = ngx.var.https == "on" and "; Secure" or ""
+  local secure = ngx.var.slipway_scheme == "https" and "; Secure" or ""
   local cookies = ngx.header["Set-Cookie"] or {}
   if type(cookies) == "string" then
     cookies = { cookies }
