@@ -67,11 +67,11 @@ def mutated(seed: int) -> str:
     for _ in range(chance.randint(1, 4)):
         container, key = chance.choice(list(places(tree)))
         if isinstance(container, dict) and chance.random() < 0.3:
-            container[chance.choice(KEYS)] = chance.choice(VALUES)
+            container[chance.choice(KEYS)] = copy.deepcopy(chance.choice(VALUES))
         elif isinstance(container, dict) and chance.random() < 0.2:
             container.pop(key)
         else:
-            container[key] = chance.choice(VALUES)
+            container[key] = copy.deepcopy(chance.choice(VALUES))
     return json.dumps(tree, indent=1)  # which is YAML too, and quick to write
 
 

@@ -182,7 +182,10 @@ def _secrets(node: Node, reading: Reading) -> dict[str, SecretRef]:
 
 
 def _secret(name: str, node: Node, reading: Reading) -> SecretRef:
+    told = len(reading.problems)
     values = SECRET.read(node, reading)
+    if len(reading.problems) > told:
+        raise Told
     given = [key for key in ("file", "environment", "external") if values.get(key)]
     if len(given) != 1:
         said = "more than one source" if given else "no source"

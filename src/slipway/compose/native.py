@@ -107,7 +107,8 @@ def native_service(
         "data_directory": _data_directory(kind, name, values.get("volumes", ()), reading),
     }
     written = _written(name, values, x, secrets, reading)
-    given.update(reading.attempt(lambda each, reading: _FIELDS[kind](written), node) or {})
+    if len(reading.problems) == told:  # what could not be read would be told as missing
+        given.update(reading.attempt(lambda each, reading: _FIELDS[kind](written), node) or {})
     if len(reading.problems) > told:
         raise Told
     return NativeService(**given)
