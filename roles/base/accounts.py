@@ -13,20 +13,23 @@ def accounts(data: Base) -> None:
     for user in data.users:
         account(user)
     keep = [f"slipway-{user.name}" for user in data.users if user.sudo]
-    dropins.only("/etc/sudoers.d", "slipway-*", keep, name="Take away sudo rules that are no longer wanted")
+    dropins.only(
+        directory="/etc/sudoers.d", pattern="slipway-*", keep=keep, name="Take away sudo rules no longer wanted"
+    )
     for name in data.absent_users:
-        users.gone(name, name="Remove an account")
+        users.gone(user=name, name="Remove an account")
 
 
 def account(user: User) -> None:
     """One account with its keys and sudo rules."""
-    users.account(user.name, user.uid, user.comment, user.home_directory, user.shell, user.groups,
-                  name="Make an account")  # fmt: skip
+    users.account(user=user.name, uid=user.uid, comment=user.comment, home=user.home_directory, shell=user.shell,
+                  groups=user.groups, name="Make an account")  # fmt: skip
     if user.authorized_keys is not None:
         write_keys(user, user.authorized_keys)
     if user.sudo:
-        files.put(f"/etc/sudoers.d/slipway-{user.name}", render("base/sudoers.j2", user=user.name, rules=user.sudo),
-                  mode="440", check=["visudo", "-cf", files.CANDIDATE], name="Write sudo rules")  # fmt: skip
+        rules = render("base/sudoers.j2", user=user.name, rules=user.sudo)
+        files.put(path=f"/etc/sudoers.d/slipway-{user.name}", content=rules, mode="440",
+                  check=["visudo", "-cf", files.CANDIDATE], name="Write sudo rules")  # fmt: skip
 
 
 def write_keys(user: User, keys: list[str]) -> None:
@@ -34,6 +37,8 @@ def write_keys(user: User, keys: list[str]) -> None:
     directory = f"{user.home_directory}/.ssh"
     content = render("base/authorized_keys.j2", keys=keys)
     check = ["ssh-keygen", "-l", "-f", files.CANDIDATE] if keys else []
-    files.directory(directory, "700", user.name, user.name, _sudo_user=user.name, name="Make .ssh")
-    files.put(f"{directory}/authorized_keys", content, "600", user.name, user.name, check, _sudo_user=user.name,
-              name="Write authorized_keys")  # fmt: skip
+    files.directory(
+        path=directory, mode="700", owner=user.name, group=user.name, name="Make .ssh", _sudo_user=user.name
+    )
+    files.put(path=f"{directory}/authorized_keys", content=content, mode="600", owner=user.name, group=user.name,
+              check=check, name="Write authorized_keys", _sudo_user=user.name)  # fmt: skip

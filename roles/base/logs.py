@@ -12,20 +12,20 @@ JOURNALD = "systemd-journald.service"
 def logs(data: Base) -> None:
     """No log fills a disk."""
     content = render("base/journald.conf.d/50-slipway.conf.j2", settings=journald_settings(data.journald))
-    files.directory("/etc/systemd/journald.conf.d", name="Make the drop-in directory of journald")
-    files.put("/etc/systemd/journald.conf.d/50-slipway.conf", content, owes=[f"restart:{JOURNALD}"],
+    files.directory(path="/etc/systemd/journald.conf.d", name="Make the drop-in directory of journald")
+    files.put(path="/etc/systemd/journald.conf.d/50-slipway.conf", content=content, owes=[f"restart:{JOURNALD}"],
               name="Write journald.conf")  # fmt: skip
-    units.settle(JOURNALD, "restart", name="Restart journald")
-    units.unit("logrotate.timer", name="Start the timer of logrotate")
+    units.settle(unit=JOURNALD, action="restart", name="Restart journald")
+    units.unit(unit="logrotate.timer", name="Start the timer of logrotate")
     for name, rotation in data.log_rotations.items():
         write_rotation(name, rotation)
     keep = [f"slipway-{name}" for name in data.log_rotations]
-    dropins.only("/etc/logrotate.d", "slipway-*", keep, name="Remove rotations that are no longer wanted")
+    dropins.only(directory="/etc/logrotate.d", pattern="slipway-*", keep=keep, name="Remove rotations no longer wanted")
 
 
 def write_rotation(name: str, rotation: LogRotation) -> None:
     """One file of logrotate, tried by it first."""
-    files.put(f"/etc/logrotate.d/slipway-{name}", render("base/logrotate.j2", rotation=rotation),
+    files.put(path=f"/etc/logrotate.d/slipway-{name}", content=render("base/logrotate.j2", rotation=rotation),
               check=["logrotate", "--debug", files.CANDIDATE], name="Write a rotation")  # fmt: skip
 
 

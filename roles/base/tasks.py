@@ -21,7 +21,7 @@ def tasks(data: Base, ctx: Context) -> None:
     fleet_names(data, ctx)
     clock(data, ctx)
     locale_of_services(data, ctx)
-    sysctl.settings("/etc/sysctl.d/99-zz-slipway.conf", data.kernel_settings, name="Apply kernel settings")
+    sysctl.settings(path="/etc/sysctl.d/99-zz-slipway.conf", values=data.kernel_settings, name="Apply kernel settings")
     logs(data)
     accounts(data)
     upgrades(data)
@@ -30,16 +30,17 @@ def tasks(data: Base, ctx: Context) -> None:
 def state_directories() -> None:
     """Where Slipway keeps what belongs to this host; only root reads the secrets."""
     for path, mode in (("", "755"), ("/owed", "755"), ("/releases", "755"), ("/journal", "750"), ("/secrets", "700")):
-        files.directory(f"/var/lib/slipway{path}", mode=mode, name="Make the state directory")
+        files.directory(path=f"/var/lib/slipway{path}", mode=mode, name="Make the state directory")
 
 
 def package_manager(data: Base) -> None:
     """dpkg is in order, waits for others, and what every host needs is installed."""
-    files.put("/etc/apt/apt.conf.d/50slipway", render("base/50slipway.j2", lock_seconds=data.apt_lock_seconds),
-              name="Let apt wait for its lock")  # fmt: skip
+    content = render("base/50slipway.j2", lock_seconds=data.apt_lock_seconds)
+    files.put(path="/etc/apt/apt.conf.d/50slipway", content=content, name="Let apt wait for its lock")
     packages.repaired(name="Finish an interrupted dpkg")
-    packages.installed([*data.packages, *data.extra_packages, *needed_by(data)], start=False, name="Install packages")
-    packages.absent(data.absent_packages, name="Remove unwanted packages")
+    wanted = [*data.packages, *data.extra_packages, *needed_by(data)]
+    packages.installed(names=wanted, start=False, name="Install packages")
+    packages.absent(names=data.absent_packages, name="Remove unwanted packages")
 
 
 def needed_by(data: Base) -> list[str]:
@@ -63,22 +64,23 @@ def fleet_names(data: Base, ctx: Context) -> None:
     for member in members:
         aliases = [f"{member.name}{suffix}", member.name] if suffix else [member.name]
         addresses.setdefault(member.address, []).extend(aliases)
-    names.fleet(addresses, name="Write fleet names")
+    names.fleet(addresses=addresses, name="Write fleet names")
     if data.manage_hostname:
-        names.hostname(ctx.host.name, name="Set the host name")
+        names.hostname(wanted=ctx.host.name, name="Set the host name")
 
 
 def locale_of_services(data: Base, ctx: Context) -> None:
     """Programs write UTF-8. Debian 13 moved the file; the old name stays as a link, as its own packages make it."""
     content = render("base/locale.conf.j2", locale=data.locale)
     if data.locale != GENERATED_ELSEWHERE:
-        files.put("/etc/locale.gen", render("base/locale.gen.j2", locale=data.locale), name="Write locale.gen")
-        locale.generated(data.locale, name="Generate the locale")
+        gen = render("base/locale.gen.j2", locale=data.locale)
+        files.put(path="/etc/locale.gen", content=gen, name="Write locale.gen")
+        locale.generated(locale=data.locale, name="Generate the locale")
     if ctx.machine.distribution == "debian" and int(ctx.machine.version.split(".")[0] or 0) >= 13:
-        files.put("/etc/locale.conf", content, name="Write locale.conf")
-        files.link("/etc/default/locale", "../locale.conf", name="Link the old name of locale.conf")
+        files.put(path="/etc/locale.conf", content=content, name="Write locale.conf")
+        files.link(path="/etc/default/locale", target="../locale.conf", name="Link the old name of locale.conf")
     else:
-        files.put("/etc/default/locale", content, name="Write the default locale")
+        files.put(path="/etc/default/locale", content=content, name="Write the default locale")
 
 
 def upgrades(data: Base) -> None:
@@ -87,8 +89,8 @@ def upgrades(data: Base) -> None:
     if wanted.enabled:
         content = render("base/50unattended-upgrades.j2", upgrades=wanted)
         # Its own file, not a drop-in: lists of apt's configuration add up, and an origin that was dropped would stay.
-        files.put("/etc/apt/apt.conf.d/50unattended-upgrades", content, name="Write 50unattended-upgrades",
+        files.put(path="/etc/apt/apt.conf.d/50unattended-upgrades", content=content, name="Write 50unattended-upgrades",
                   check=["apt-config", "-c", files.CANDIDATE, "dump"])  # fmt: skip
-        units.unit("apt-daily-upgrade.timer", name="Start the timer of upgrades")
-    files.put("/etc/apt/apt.conf.d/20auto-upgrades", render("base/20auto-upgrades.j2", enabled=wanted.enabled),
-              name="Write 20auto-upgrades")  # fmt: skip
+        units.unit(unit="apt-daily-upgrade.timer", name="Start the timer of upgrades")
+    periodic = render("base/20auto-upgrades.j2", enabled=wanted.enabled)
+    files.put(path="/etc/apt/apt.conf.d/20auto-upgrades", content=periodic, name="Write 20auto-upgrades")

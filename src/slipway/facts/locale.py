@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinfra.api import FactBase
+from pyinfra.api import FactBase, StringCommand
 
 from slipway.facts.files import script
 
@@ -10,7 +10,7 @@ from slipway.facts.files import script
 class Locales(FactBase[frozenset[str]]):
     """Names of the locales that are there, as `locale -a` writes them: en_US.utf8."""
 
-    def command(self) -> object:
+    def command(self) -> StringCommand:
         return script("locale -a 2>/dev/null || true")
 
     @staticmethod

@@ -54,7 +54,7 @@ def fleet(addresses: Mapping[str, Sequence[str]]) -> Generator[StringCommand]:
     lines = (found.splitlines(keepends=True), wanted.splitlines(keepends=True))
     note_change(PATH, "fleet names", "".join(difflib.unified_diff(*lines, f"{PATH} (on the host)", f"{PATH} (wanted)")))
     command = script(_WRITE, PATH, _sha256(found), _sha256(wanted))
-    yield StringCommand(*command.bits, _stdin=wanted.encode())
+    yield StringCommand(*command.bits, _stdin=wanted.encode())  # type: ignore[arg-type]  # the seam takes bytes
 
 
 @operation()

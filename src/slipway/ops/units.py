@@ -14,15 +14,15 @@ from slipway.report import note_change
 
 
 @operation()
-def unit(name: str, running: bool = True, enabled: bool = True) -> Generator[StringCommand]:
+def unit(unit: str, running: bool = True, enabled: bool = True) -> Generator[StringCommand]:
     """A unit that runs (or not) and starts at boot (or not). A masked one is unmasked where it should run."""
-    found = host.get_fact(UnitFact, unit=name)
+    found = host.get_fact(UnitFact, unit=unit)
     steps = _steps(found, running, enabled)
     if not steps:
         return
-    note_change(name, ", ".join(steps))
+    note_change(unit, ", ".join(steps))
     for step in steps:
-        yield script('exec systemctl "$1" -- "$2"', step, name)
+        yield script('exec systemctl "$1" -- "$2"', step, unit)
 
 
 def _steps(found: UnitState, running: bool, enabled: bool) -> list[str]:
@@ -57,12 +57,12 @@ def settle(unit: str, action: str = "reload") -> Generator[StringCommand]:
 
 
 @operation()
-def unit_file(name: str, content: str, mode: str = "644") -> Generator[StringCommand]:
+def unit_file(filename: str, content: str, mode: str = "644") -> Generator[StringCommand]:
     """A unit file of ours in /etc/systemd/system, checked by systemd first; systemd knows of it afterwards."""
-    path = f"/etc/systemd/system/{name}"
-    owes = [f"daemon-reload:{name}"]
+    path = f"/etc/systemd/system/{filename}"
+    owes = [f"daemon-reload:{filename}"]
     yield from files.put._inner(path, content, mode=mode, owes=owes)
-    yield from _daemon_reload(name, owes)
+    yield from _daemon_reload(filename, owes)
 
 
 @operation()
