@@ -1,4 +1,4 @@
-"""Strict clients: HTTP/1.1 keep-alive, POST, no retry. Each looks at its socket before it sends; what fails then, failed."""
+"""Strict clients: HTTP/1.1 keep-alive, POST, no retry. Each looks at its socket first; what fails then, has failed."""
 
 from __future__ import annotations
 
