@@ -56,7 +56,7 @@ def _part(name: str, tasks: Any, checks: str = "") -> Role:
 
 
 role = _part("app", _tasks.tasks)
-images = _part("app-images", _tasks.images, "roles.app.verify_nothing")
-migration = _part("app-migration", _tasks.migration, "roles.app.verify_nothing")
-proof = _part("app-proof", _tasks.proof, "roles.app.verify_nothing")
-record = _part("app-record", _tasks.record, "roles.app.verify_nothing")
+images = _part("app-images", _tasks.images)
+migration = _part("app-migration", _tasks.migration)
+proof = _part("app-proof", _tasks.proof)
+record = _part("app-record", _tasks.record, "roles.app.verify_record")
