@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pyinfra.api import StringCommand
@@ -10,6 +11,7 @@ from pyinfra.api import StringCommand
 from roles.app import tasks as _tasks
 from roles.app.data import App
 from roles.app.specs import services_here
+from roles.app.status import status
 from slipway.context import Context
 from slipway.facts.containers import UNPROVEN
 from slipway.facts.files import script
@@ -51,11 +53,11 @@ def revert(remote: Remote, ctx: Context) -> None:
     remote.run(command, timeout=round(graces) + FALL_BACK_SECONDS)
 
 
-def _part(name: str, tasks: Any, checks: str = "") -> Role:
+def _part(name: str, tasks: Any, checks: str = "roles.app.verify_nothing") -> Role:
     return Role(name, data=App, tasks=tasks, derive=derive, data_key="app", checks=checks)
 
 
-role = _part("app", _tasks.tasks)
+role = replace(_part("app", _tasks.tasks, checks=""), status=status)
 images = _part("app-images", _tasks.images)
 migration = _part("app-migration", _tasks.migration)
 proof = _part("app-proof", _tasks.proof)

@@ -4,4 +4,4 @@ from roles.docker.data import Docker
 from roles.docker.tasks import tasks
 from slipway.role import Role
 
-role = Role("docker", data=Docker, tasks=tasks)
+role = Role("docker", data=Docker, tasks=tasks, units=lambda data, ctx: ("docker.service",))

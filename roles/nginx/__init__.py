@@ -6,7 +6,7 @@ from roles.nginx.tasks import tasks
 from roles.nginx.traffic import EdgeTraffic
 from slipway.role import Role
 
-role = Role("nginx", data=Nginx, tasks=tasks, derive=derive)
+role = Role("nginx", data=Nginx, tasks=tasks, derive=derive, units=lambda data, ctx: ("nginx.service",))
 traffic = EdgeTraffic()
 
 __all__ = ["EdgeTraffic", "role", "traffic"]

@@ -2,9 +2,16 @@
 
 from roles.postgres.data import Postgres
 from roles.postgres.derive import derive
-from roles.postgres.tasks import tasks
+from roles.postgres.tasks import cluster_of, tasks
+from slipway.context import Context
 from slipway.role import Role
 
-role = Role("postgres", data=Postgres, tasks=tasks, derive=derive)
+
+def _units(data: Postgres, ctx: Context) -> tuple[str, ...]:
+    cluster = cluster_of(data, ctx)
+    return (f"postgresql@{cluster.version}-{data.cluster}.service",)
+
+
+role = Role("postgres", data=Postgres, tasks=tasks, derive=derive, units=_units)
 
 __all__ = ["Postgres", "role"]

@@ -5,4 +5,4 @@ from roles.redis.derive import derive
 from roles.redis.tasks import tasks
 from slipway.role import Role
 
-role = Role("redis", data=Redis, tasks=tasks, derive=derive)
+role = Role("redis", data=Redis, tasks=tasks, derive=derive, units=lambda data, ctx: ("redis-server.service",))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyinfra.api import StringCommand
+from pyinfra.api import FactBase, StringCommand
+
+from slipway.seam.errors import FactFailed
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
+
+
+T = TypeVar("T")
 
 
 class RemoteFailed(Exception):
@@ -24,6 +29,13 @@ class Remote:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.name: str = host.name
+
+    def fact(self, fact: type[FactBase[T]], **arguments: Any) -> T:
+        """A fact of the host, read now. Raises RemoteFailed where it could not be."""
+        try:
+            return self._host.get_fact(fact, **arguments)
+        except FactFailed as error:
+            raise RemoteFailed(self.name, [str(error)]) from error
 
     def run(self, command: StringCommand, timeout: int = 60, stdin: bytes | None = None) -> list[str]:
         """Standard output, line by line. `timeout` is seconds, held on the host itself. Raises RemoteFailed."""

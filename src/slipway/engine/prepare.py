@@ -36,6 +36,14 @@ def prepare(run: Run, deploy_file: Path) -> None:
         _claim_the_rest(run, host)
 
 
+def read_machines(run: Run) -> None:
+    """Asks every active host what it is made of, all at once."""
+    hosts = run.state.inventory.get_active_hosts()
+    jobs = {host: run.state.pool.spawn(host.get_fact, MachineFact) for host in hosts}
+    gevent.joinall(list(jobs.values()), raise_error=True)
+    run.machines.update({host.name: jobs[host].value for host in hosts})
+
+
 def _prepare_host(run: Run, deploy_file: Path, host: Host) -> str:
     """Empty where it went well; else why not."""
     with ctx_state.use(run.state), ctx_config.use(run.state.config.copy()), ctx_host.use(host):

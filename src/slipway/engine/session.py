@@ -17,7 +17,7 @@ from slipway.engine.events import Events
 from slipway.engine.execute import Executor, Result
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import locked
-from slipway.engine.prepare import prepare
+from slipway.engine.prepare import prepare, read_machines
 from slipway.engine.run import Run, bind
 from slipway.paths import project_root
 from slipway.seam.connection import Connection
@@ -61,6 +61,7 @@ def reached(inventory_name: str, limit: Iterable[str] = ()) -> Iterator[tuple[Ru
             except HostUnreachable as error:
                 unreachable = error.hosts
             run.state.set_stage(StateStage.Prepare)
+            read_machines(run)
             yield run, unreachable
         finally:
             disconnect_all(run.state)
