@@ -58,7 +58,7 @@ class Postgres(RoleData):
     repository: Literal["distribution", "pgdg"] = "distribution"
     """Where packages come from; pgdg is the PostgreSQL project's own repository, which has every version."""
     repository_url: str = "https://apt.postgresql.org/pub/repos/apt"
-    """Address of the pgdg repository, or of a mirror of it."""
+    """Address of the pgdg repository, or of a mirror of it. Its use was proved as far as the file that names it."""
     repository_key: str = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
     """Key that signs it, as a path on the host; the default is the one that Debian's own package brings."""
     cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "main"

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from slipway.context import Context
+from slipway.release import secret_of
+from slipway.secrets import Secret
 
 if TYPE_CHECKING:
     from slipway.compose.model import NativeRole, NativeService, Stack
@@ -72,6 +74,16 @@ def _role(role: NativeRole) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def password_of(name: str, ctx: Context) -> Secret:
+    """A role's password by the name in its data. One that the Compose file takes from elsewhere is read from there.
+
+    Raises SecretMissing.
+    """
+    natives = ctx.stack.native.values() if ctx.stack else ()
+    refs = {role.password.source: role.password for each in natives for role in each.roles if role.password}
+    return secret_of(refs[name], ctx.secrets) if name in refs else ctx.secret(name)
 
 
 def _addresses(ctx: Context, stack: Stack) -> Iterator[str]:

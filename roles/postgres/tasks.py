@@ -7,6 +7,7 @@ import hashlib
 from roles.postgres import configuration, versions
 from roles.postgres.access import Database, DatabaseRole, Grant
 from roles.postgres.data import Postgres
+from roles.postgres.derive import password_of
 from slipway.context import Context
 from slipway.ops import files, ledger, packages, postgres
 from slipway.ops.postgres import Cluster
@@ -42,7 +43,9 @@ def _install(data: Postgres, ctx: Context, cluster: Cluster) -> None:
     )
     if data.repository == "pgdg":
         _add_repository(data, ctx)
-    packages.installed(name="Install PostgreSQL", names=wanted)
+    # A repository that was only just added is in no list yet.
+    hours = 0 if data.repository == "pgdg" else packages.LISTS_HOURS
+    packages.installed(name="Install PostgreSQL", names=wanted, lists_hours=hours)
     postgres.cluster(
         name="Create the cluster",
         cluster=cluster,
@@ -55,13 +58,13 @@ def _install(data: Postgres, ctx: Context, cluster: Cluster) -> None:
 
 def _add_repository(data: Postgres, ctx: Context) -> None:
     packages.installed(name="Install the repository's key", names=["postgresql-common", "ca-certificates"])
-    source = render(
-        "postgres/pgdg.sources.j2",
-        url=data.repository_url,
-        suite=f"{ctx.machine.codename}-pgdg",
-        key=data.repository_key,
-    )
-    files.put(name="Write pgdg.sources", path=SOURCE, content=source)
+    files.put(name="Write pgdg.sources", path=SOURCE, content=source_file(data, ctx))
+
+
+def source_file(data: Postgres, ctx: Context) -> str:
+    """The repository of the PostgreSQL project, for the host's release."""
+    suite = f"{ctx.machine.codename}-pgdg"
+    return render("postgres/pgdg.sources.j2", url=data.repository_url, suite=suite, key=data.repository_key)
 
 
 def _configure(data: Postgres, ctx: Context, cluster: Cluster) -> None:
@@ -81,11 +84,17 @@ def _configure(data: Postgres, ctx: Context, cluster: Cluster) -> None:
 
 
 def _write(content: dict[str, str], conf: str, cluster: Cluster) -> None:
-    owner = {"owner": "postgres", "group": "postgres"}
     postgres.start_conf(name="Write start.conf", cluster=cluster, content=render("postgres/start.conf.j2"))
-    files.put(name="Write the settings", path=conf, content=content[conf], check=postgres.conf_check(cluster), **owner)
+    files.put(
+        name="Write the settings",
+        path=conf,
+        content=content[conf],
+        owner="postgres",
+        group="postgres",
+        check=postgres.conf_check(cluster),
+    )
     hba = f"{cluster.config}/pg_hba.conf"
-    files.put(name="Write pg_hba.conf", path=hba, content=content[hba], mode="640", **owner)
+    files.put(name="Write pg_hba.conf", path=hba, content=content[hba], mode="640", owner="postgres", group="postgres")
 
 
 def _fill(data: Postgres, ctx: Context, cluster: Cluster) -> None:
@@ -108,7 +117,7 @@ def _role(role: DatabaseRole, ctx: Context, cluster: Cluster) -> None:
         name="Set up a role",
         cluster=cluster,
         role=role.name,
-        password=ctx.secret(role.password) if role.password else None,
+        password=password_of(role.password, ctx) if role.password else None,
         attributes={name: getattr(role, name) for name in ATTRIBUTES},
         connection_limit=role.connection_limit,
         member_of=role.member_of,

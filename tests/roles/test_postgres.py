@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from roles.postgres import Postgres, configuration, role, versions
 from roles.postgres.access import HbaEntry
 from roles.postgres.sizing import sized
+from roles.postgres.tasks import source_file
 from slipway import compose, scram
 from slipway.context import Context
 from slipway.fleet import Fleet, Machine, Member
@@ -320,6 +321,18 @@ def test_group_data_adds_to_what_the_compose_file_says(stack: Any) -> None:
     data = role.wanted({"roles": [{"name": "readers", "login": False}]}, context(stack=stack))
     assert isinstance(data, Postgres)
     assert [each.name for each in data.all_roles] == ["readers", "shop_owner"]
+
+
+def test_the_projects_own_repository_is_signed_and_for_the_hosts_release() -> None:
+    """The source names one suite, that of the host's release, and the one key that may sign it."""
+    data = wanted(repository="pgdg", repository_url="https://mirror.example/apt")
+    assert source_file(data, context(DEBIAN_12)).splitlines()[1:] == [
+        "Types: deb",
+        "URIs: https://mirror.example/apt",
+        "Suites: bookworm-pgdg",
+        "Components: main",
+        "Signed-By: /usr/share/postgresql-common/pgdg/apt.postgresql.org.asc",
+    ]
 
 
 def test_files_say_that_hand_edits_are_undone(stack: Any) -> None:
