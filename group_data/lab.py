@@ -1,10 +1,32 @@
-"""What differs in the lab: its generated secrets, a base image made here, the name server of the machine it runs on."""
+"""What differs in the lab: its generated secrets and certificate, a base image made here, this machine's name server."""
 
 from slipway.lab import upstream_dns
+from slipway.lab.hosts import hosts_of
 from slipway.lab.layout import layout
 
-secrets = f"file:{layout().secrets}"
+x_lab = layout()
+
+secrets = f"file:{x_lab.secrets}"
 variables = {"DEMO_BASE": "slipway/debian:trixie"}
 
 # Inside a container host resolv.conf names only 127.0.0.11, which containers in it cannot reach.
 docker = {"dns": upstream_dns()}
+
+nginx = {
+    # The lab's certificate is its own authority's: a browser that has not been told of it may use plain HTTP.
+    "https_redirect": False,
+    "certificates": [
+        {"hosts": ["demo.lab.test"], "certificate": f"{x_lab.tls}/server.crt", "key_file": f"{x_lab.tls}/server.key"}
+    ],
+    # Nobody's name server knows demo.lab.test: the edges answer to their addresses as well.
+    "extra_sites": [
+        {
+            "name": "by-address",
+            "hosts": [x_lab.address(host.name) for host in hosts_of("nginx")],
+            "routes": [
+                {"path": "/", "upstream": "api"},
+                {"path": "/ws", "upstream": "ws", "websocket": True, "read_timeout": 3600},
+            ],
+        }
+    ],
+}
