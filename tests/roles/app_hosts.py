@@ -61,7 +61,7 @@ def spec(lab: Lab, host: str, release: str = "one", command: str = SERVES, **fie
     return ContainerSpec(**(given | fields))
 
 
-def probe(lab: Lab, host: str, deadline: float = 10, monitor: float = 1) -> Probe:
+def probe(lab: Lab, host: str, deadline: float = 30, monitor: float = 1) -> Probe:
     """Readiness over HTTP on the host's private address."""
     return Probe("/ready", PORT, lab.address(host), deadline=deadline, monitor=monitor)
 

@@ -24,7 +24,7 @@ HOST = "worker2"
 """Where one engine is enough: the older one."""
 BROKEN = "echo about to fail; exit 3"
 NEVER_READY = "mkdir -p /www; echo I am not going to be ready; exec busybox httpd -f -p 8000 -h /www"
-GLUTTON = "x=aaaaaaaa; while :; do x=$x$x; done"
+GLUTTON = "exec tail /dev/zero"
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,8 @@ def test_a_bad_release_falls_back_to_the_one_before(lab: Lab, host: str, failing
     """The operation fails and says why with the container's last lines; the release before it serves again."""
     bring(lab, host, shop.spec(lab, host))
     command, reason, line = FAILING[failing]
-    outcome = bring(lab, host, shop.spec(lab, host, "two", command), shop.probe(lab, host, deadline=3, monitor=4))
+    deadline = 3 if "after 3 s" in reason else 30
+    outcome = bring(lab, host, shop.spec(lab, host, "two", command), shop.probe(lab, host, deadline, monitor=4))
     assert reason in outcome.error and line in outcome.error, outcome.error
     assert "release two" in outcome.error and "release one serves here again" in outcome.error
     assert shop.answer(lab, host) == "one"
@@ -173,14 +174,13 @@ def test_what_cannot_be_created_stops_nothing(lab: Lab, fields: dict[str, Any]) 
 def test_a_port_that_is_taken_is_named(lab: Lab) -> None:
     """A port that another process holds fails the release with Docker's words; the one before serves."""
     bring(lab, HOST, shop.spec(lab, HOST))
-    shop.shell(
-        lab, HOST, f"setsid busybox nc -lk -p 18099 -s {lab.address(HOST)} -e /bin/true >/dev/null 2>&1 & sleep 0.3"
-    )
+    squat = f"busybox httpd -f -p {lab.address(HOST)}:18099 >/dev/null 2>&1 & echo $!"
+    pid = shop.shell(lab, HOST, squat)
     taken = dataclasses.replace(shop.spec(lab, HOST).ports[0], port=18099)
     outcome = bring(lab, HOST, shop.spec(lab, HOST, "two", ports=(taken,)))
     assert "address already in use" in outcome.error
     assert shop.answer(lab, HOST) == "one"
-    shop.shell(lab, HOST, "busybox pkill -x -f 'busybox nc -lk -p 18099.*'")
+    shop.shell(lab, HOST, f"kill {pid}")
 
 
 KILLS = [0.05, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2]

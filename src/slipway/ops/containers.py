@@ -69,7 +69,7 @@ def running(spec: ContainerSpec, probe: Probe, singleton_of: Sequence[str] = ())
     if not why:
         return
     note_change(f"container {spec.name}", ", ".join(why))
-    if found and why == ["limits"]:
+    if found and why == ["limits"] and _can_be_updated(spec, found):
         yield _mend_limits(spec)
         return
     if found is None and f"{spec.name}{PREVIOUS}" not in state.containers:
@@ -87,7 +87,8 @@ def replacement(spec: ContainerSpec, probe: Probe, mode: str, grace: float = 0) 
     """
     words = [spec.name, mode, spec.restart, *probe.words(), spec.release, UNPROVEN, *spec.create_words()]
     seconds = max(grace, spec.stop_timeout) + probe.deadline + probe.monitor + STOP_MARGIN + FALL_BACK_SECONDS
-    return StringCommand(*script(REPLACE, *words).bits, _timeout=math.ceil(seconds))
+    # `exec`: a time limit that passes must reach the script itself, which then brings the one before back.
+    return StringCommand("exec", *script(REPLACE, *words).bits, _timeout=math.ceil(seconds))
 
 
 def _what_differs(spec: ContainerSpec, found: Found | None, state: DockerState) -> list[str]:
@@ -109,7 +110,7 @@ def _what_differs(spec: ContainerSpec, found: Found | None, state: DockerState) 
 
 
 def _is_same(spec: ContainerSpec, found: Found, state: DockerState) -> bool:
-    """Whether it can be kept: nothing differs that only a new container can have. An unlimited one gets no update."""
+    """Whether it can be kept: nothing differs that only a new container can have."""
     as_made = found.spec == spec.digest() and found.image == state.image_id(spec.image)
     return as_made and _has_limits(spec, found, restart=False)
 
@@ -120,12 +121,16 @@ def _has_limits(spec: ContainerSpec, found: Found, restart: bool = True) -> bool
     return wanted == (found.memory, found.nano_cpus, found.pids) and (not restart or found.restart == spec.restart)
 
 
+def _can_be_updated(spec: ContainerSpec, found: Found) -> bool:
+    """Whether `docker update` can bring its limits back: it has no word for "unlimited"."""
+    limits = spec.limits
+    pairs = ((limits.memory, found.memory), (limits.cpus, found.nano_cpus), (limits.pids, found.pids))
+    return all((wanted and wanted > 0) or not there for wanted, there in pairs)
+
+
 def _mend_limits(spec: ContainerSpec) -> StringCommand:
     """`docker update`, without a stop."""
-    limits = spec.limits
-    words = [f"--memory={limits.memory or -1}", f"--memory-swap={2 * limits.memory if limits.memory else -1}"]
-    words += [f"--cpus={limits.cpus or 0:g}", f"--pids-limit={limits.pids or -1}", f"--restart={spec.restart}"]
-    return script('exec docker update "$@" >/dev/null', *words, spec.name)
+    return script('exec docker update "$@" >/dev/null', *spec.limits.words(), "--restart", spec.restart, spec.name)
 
 
 def _grace(state: DockerState, spec: ContainerSpec) -> float:

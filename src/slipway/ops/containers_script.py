@@ -7,6 +7,8 @@ set -u
 name=$1 mode=$2 policy=$3 deadline=$4 monitor=$5 address=$6 port=$7 path=$8 host=$9; shift 9
 release=$1 markers=$2; shift 2
 previous=$name-previous marker=$markers/$name why= said=
+# Ten seconds for one that failed, and not its own grace: it never was in service, and the one before it is waited for.
+grace=10
 
 there() { docker container inspect "$1" >/dev/null 2>&1; }
 now() { read -r up _ < /proc/uptime; up=${up%%.*}; }
@@ -73,8 +75,7 @@ prove() {
 }
 
 discard() {
-  # Ten seconds and not its own grace: it never was in service, and the one before it is waited for.
-  docker stop -t 10 "$1" >/dev/null 2>&1
+  docker stop -t "$grace" "$1" >/dev/null 2>&1
   docker rm --force "$1" >/dev/null
 }
 
@@ -103,7 +104,8 @@ fall_back() {
   exit 1
 }
 
-trap 'why="stopped while it was being replaced"; fall_back' HUP INT TERM
+# One second: who has sent this will not wait much longer.
+trap 'grace=1 why="stopped while it was being replaced"; fall_back' HUP INT TERM
 mkdir -p -- "$markers" || exit 1
 
 if [ "$mode" = replace ] && there "$name"; then
