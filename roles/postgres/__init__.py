@@ -12,6 +12,6 @@ def _units(data: Postgres, ctx: Context) -> tuple[str, ...]:
     return (f"postgresql@{cluster.version}-{data.cluster}.service",)
 
 
-role = Role("postgres", data=Postgres, tasks=tasks, derive=derive, units=_units)
+role = Role("postgres", data=Postgres, tasks=tasks, derive=derive, carries="postgres", units=_units)
 
 __all__ = ["Postgres", "role"]

@@ -9,11 +9,12 @@ from roles.postgres.access import Database, DatabaseRole, Grant
 from roles.postgres.data import Postgres
 from roles.postgres.derive import password_of
 from slipway.context import Context
-from slipway.ops import files, ledger, packages, postgres
+from slipway.ops import files, ledger, packages, postgres, units
 from slipway.ops.postgres import Cluster
 from slipway.render import render
 
 ATTRIBUTES = ("login", "superuser", "createdb", "createrole", "inherit", "replication", "bypassrls")
+DROP_IN = "/etc/systemd/system/postgresql@.service.d"
 SOURCE = "/etc/apt/sources.list.d/pgdg.sources"
 
 
@@ -76,6 +77,8 @@ def _configure(data: Postgres, ctx: Context, cluster: Cluster) -> None:
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in content.items()}
     _write(content, conf, cluster)
     postgres.started(name="Start PostgreSQL", cluster=cluster)
+    # Debian's clusters start with this one: disabled, none of them would after a reboot.
+    units.unit(name="Start PostgreSQL at boot", unit="postgresql.service")
     if data.enable_data_checksums:
         postgres.checksums(name="Enable data checksums", cluster=cluster)
     postgres.overrides(name="Undo settings altered by hand", cluster=cluster, names=sorted(settings))
@@ -84,7 +87,19 @@ def _configure(data: Postgres, ctx: Context, cluster: Cluster) -> None:
 
 
 def _write(content: dict[str, str], conf: str, cluster: Cluster) -> None:
-    postgres.start_conf(name="Write start.conf", cluster=cluster, content=render("postgres/start.conf.j2"))
+    postgres.boot_file(
+        name="Write start.conf",
+        path=f"{cluster.config}/start.conf",
+        content=render("postgres/start.conf.j2"),
+        owner="postgres",
+        group="postgres",
+    )
+    files.directory(name="Create the unit's drop-in directory", path=DROP_IN)
+    postgres.boot_file(
+        name="Write the unit's drop-in",
+        path=f"{DROP_IN}/slipway.conf",
+        content=render("postgres/postgresql@.service.conf.j2"),
+    )
     files.put(
         name="Write the settings",
         path=conf,

@@ -11,7 +11,8 @@ from roles.postgres import configuration
 from roles.postgres.data import Postgres
 from roles.postgres.tasks import ATTRIBUTES, cluster_of
 from slipway.context import Context
-from slipway.facts.postgres import Answer, DatabaseFact, DatabasesFact, GrantFact, RolesFact, ServerFact
+from slipway.facts.postgres import Answer, DatabaseFact, DatabasesFact, RolesFact, ServerFact
+from slipway.facts.postgres_grants import GrantFact
 from slipway.ops.postgres import PRIVILEGES
 from slipway.ops.postgres.settings import is_in_force
 

@@ -212,6 +212,8 @@ DRIFT: dict[str, dict[str, tuple[Callable[[Server], object], str]]] = {
         "pg_hba.conf": (shell("echo 'host all all 0.0.0.0/0 trust' >> pg_hba.conf"), "pg_hba.conf: content"),
         "settings": (shell("echo 'work_mem = 1MB' >> conf.d/90-slipway.conf"), "90-slipway.conf: content"),
         "start": (shell("echo manual > start.conf"), "start.conf: content"),
+        "at boot": (shell("systemctl disable postgresql.service"), "postgresql.service: enable"),
+        "masked": (shell('systemctl mask "$unit"'), "unmask"),
         "owner of a file": (shell("chown root pg_hba.conf"), "owner root -> postgres"),
     },
     "stopped": {"stopped": (shell('systemctl stop "$unit"'), "start")},

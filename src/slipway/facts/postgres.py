@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pyinfra.api import FactBase, StringCommand
 
 from slipway.facts.files import script
-from slipway.sql import literal, texts
+from slipway.sql import texts
 
 
 class Cluster(NamedTuple):
@@ -79,7 +79,7 @@ else echo down; fi
 """
 
 
-class _Ask(FactBase[Answer]):
+class Ask(FactBase[Answer]):
     """A query whose answer is one JSON document."""
 
     abstract = True
@@ -94,7 +94,8 @@ class _Ask(FactBase[Answer]):
         return Answer("here", json.loads("\n".join(output)))
 
 
-def _ask(cluster: Cluster, database: str, query: str) -> StringCommand:
+def ask(cluster: Cluster, database: str, query: str) -> StringCommand:
+    """Asks one database; the query must answer with one JSON document."""
     return script(_ASK, *cluster.words, database, query)
 
 
@@ -136,11 +137,11 @@ class UnfinishedFact(FactBase[str]):
         return output[0]
 
 
-class ServerFact(_Ask):
+class ServerFact(Ask):
     """What is in force: named settings, what waits for a reload or a restart, and what the server refuses to read."""
 
     def command(self, cluster: Cluster, names: tuple[str, ...] = ()) -> StringCommand:
-        return _ask(cluster, "postgres", _SERVER % {"names": texts(names)})
+        return ask(cluster, "postgres", _SERVER % {"names": texts(names)})
 
 
 _SERVER = """\
@@ -183,11 +184,11 @@ class TouchedFact(FactBase[float]):
         return float(output[0]) if output else 0.0
 
 
-class RolesFact(_Ask):
+class RolesFact(Ask):
     """Every role: attributes, memberships, settings; of its password only what tells whether it is a given one."""
 
     def command(self, cluster: Cluster) -> StringCommand:
-        return _ask(cluster, "postgres", _ROLES)
+        return ask(cluster, "postgres", _ROLES)
 
 
 # The digest stands for the verifier, which is thus never fetched.
@@ -208,11 +209,11 @@ FROM pg_authid r
 """
 
 
-class DatabasesFact(_Ask):
+class DatabasesFact(Ask):
     """Every database: owner, encoding, locale, limits, and what everybody (PUBLIC) may do in it."""
 
     def command(self, cluster: Cluster) -> StringCommand:
-        return _ask(cluster, "postgres", _DATABASES)
+        return ask(cluster, "postgres", _DATABASES)
 
 
 _DATABASES = """\
@@ -227,11 +228,11 @@ FROM pg_database d
 """
 
 
-class DatabaseFact(_Ask):
+class DatabaseFact(Ask):
     """What is in one database: extensions, those that could be, and schemas with their owners."""
 
     def command(self, cluster: Cluster, database: str) -> StringCommand:
-        return _ask(cluster, database, _DATABASE)
+        return ask(cluster, database, _DATABASE)
 
 
 _DATABASE = """\
@@ -243,58 +244,11 @@ SELECT json_build_object(
 """
 
 
-class GrantFact(_Ask):
-    """Which of the things that a role is to have privileges on lack one; `[]` where it has them all.
-
-    Privileges count that the role holds itself, by name: one that PUBLIC or a group would lend it can go any time.
-    """
-
-    def command(
-        self, cluster: Cluster, database: str, role: str, kind: str, privileges: tuple[str, ...], schema: str,
-        objects: tuple[str, ...] = (), creator: str = "",
-    ) -> StringCommand:  # fmt: skip
-        things = _THINGS["future" if creator else kind] % {
-            "schema": literal(schema),
-            "creator": literal(creator),
-            "letter": literal(_LETTERS.get(kind, "")),
-            "chosen": f"AND name = ANY ({texts(objects)})" if objects else "",
-        }
-        wanted = {"things": things, "role": literal(role), "privileges": texts(privileges)}
-        return _ask(cluster, database, _LACKING % wanted)
-
-
-_LACKING = """\
-SELECT coalesce(json_agg(DISTINCT name), '[]') FROM (%(things)s) t, unnest(%(privileges)s) p
-WHERE NOT EXISTS (SELECT FROM aclexplode(acl) a JOIN pg_roles r ON r.oid = a.grantee
-                  WHERE r.rolname = %(role)s AND a.privilege_type = p)
-"""
-_LETTERS = {"tables": "r", "sequences": "S", "functions": "f"}
-_OF_CLASS = """\
-SELECT * FROM (SELECT relname::text AS name, coalesce(relacl, acldefault('{letter}', relowner)) AS acl FROM pg_class
-JOIN pg_namespace n ON n.oid = relnamespace
-WHERE n.nspname = %(schema)s AND relkind IN ({kinds})) c WHERE true %(chosen)s
-"""
-_THINGS = {
-    "database": """SELECT datname::text AS name, coalesce(datacl, acldefault('d', datdba)) AS acl
-        FROM pg_database WHERE datname = current_database()""",
-    "schema": """SELECT nspname::text AS name, coalesce(nspacl, acldefault('n', nspowner)) AS acl
-        FROM pg_namespace WHERE nspname = %(schema)s""",
-    "tables": _OF_CLASS.format(letter="r", kinds="'r', 'p', 'v', 'm', 'f'"),
-    "sequences": _OF_CLASS.format(letter="s", kinds="'S'"),
-    "functions": """SELECT * FROM (SELECT proname::text AS name, coalesce(proacl, acldefault('f', proowner)) AS acl
-        FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace WHERE n.nspname = %(schema)s AND prokind <> 'p') c
-        WHERE true %(chosen)s""",
-    "future": """SELECT %(schema)s AS name, (SELECT defaclacl FROM pg_default_acl
-        JOIN pg_namespace n ON n.oid = defaclnamespace WHERE n.nspname = %(schema)s
-        AND pg_get_userbyid(defaclrole) = %(creator)s AND defaclobjtype = %(letter)s) AS acl""",
-}
-
-
-class LedgerTableFact(_Ask):
+class LedgerTableFact(Ask):
     """Whether the application's database has the ledger of migrations."""
 
     def command(self, cluster: Cluster, database: str) -> StringCommand:
-        return _ask(cluster, database, "SELECT to_json(to_regclass('slipway.migration') IS NOT NULL)")
+        return ask(cluster, database, "SELECT to_json(to_regclass('slipway.migration') IS NOT NULL)")
 
 
 class LedgerEntry(FactBase[str | None]):

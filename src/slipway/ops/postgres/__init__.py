@@ -4,7 +4,7 @@ Each operation compares with what the server itself says, so that what somebody 
 """
 
 from slipway.facts.postgres import Cluster
-from slipway.ops.postgres.cluster import checksums, cluster, nothing_left_behind, start_conf
+from slipway.ops.postgres.cluster import boot_file, checksums, cluster, nothing_left_behind
 from slipway.ops.postgres.databases import database, extension, schema
 from slipway.ops.postgres.grants import PRIVILEGES, grant
 from slipway.ops.postgres.roles import no_role, role
@@ -13,6 +13,7 @@ from slipway.ops.postgres.server import conf_check, overrides, reloaded, restart
 __all__ = [
     "PRIVILEGES",
     "Cluster",
+    "boot_file",
     "checksums",
     "cluster",
     "conf_check",
@@ -26,6 +27,5 @@ __all__ = [
     "restarted",
     "role",
     "schema",
-    "start_conf",
     "started",
 ]

@@ -65,10 +65,12 @@ def cluster(
 
 
 @operation()
-def start_conf(cluster: Cluster, content: str) -> Generator[StringCommand]:
-    """start.conf, which decides whether the cluster starts at boot; systemd's generator reads it again."""
-    path = f"{cluster.config}/start.conf"
-    for command in files.put._inner(path, content, owner="postgres", group="postgres"):
+def boot_file(path: str, content: str, owner: str = "root", group: str = "root") -> Generator[StringCommand]:
+    """A file that decides how the cluster starts at boot: systemd and its generators read it again.
+
+    A run that died before they did leaves nothing owed: the boot that it is for reads it anyway.
+    """
+    for command in files.put._inner(path, content, owner=owner, group=group):
         yield command
         yield StringCommand("systemctl", "daemon-reload")
 

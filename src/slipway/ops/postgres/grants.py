@@ -7,7 +7,8 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from slipway.facts.postgres import Answer, Cluster, GrantFact
+from slipway.facts.postgres import Answer, Cluster
+from slipway.facts.postgres_grants import GrantFact
 from slipway.ops.postgres.psql import run, unknown
 from slipway.report import note_change
 from slipway.sql import identifier

@@ -9,6 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from slipway.facts.files import PathFact, script
 from slipway.facts.postgres import Answer, Cluster, ServerFact, TouchedFact
+from slipway.facts.units import UnitFact
 from slipway.ops.postgres.psql import run, unknown
 from slipway.ops.postgres.settings import Value, is_in_force
 from slipway.report import note_change
@@ -53,11 +54,11 @@ answers() {
 
 @operation()
 def started(cluster: Cluster) -> Generator[StringCommand]:
-    """The cluster's unit runs, starts at boot, and the server behind it answers."""
-    found = host.get_fact(ServerFact, cluster=cluster)
-    if found.said:
+    """The cluster's unit runs, may run after the next boot, and the server behind it answers."""
+    found, unit = host.get_fact(ServerFact, cluster=cluster), host.get_fact(UnitFact, unit=cluster.unit)
+    if found.said and not unit.is_masked:
         return
-    note_change(cluster.unit, "start")
+    note_change(cluster.unit, "unmask" if found.said else "start")
     yield script(
         _ANSWERS + 'systemctl unmask -- "$4" 2>/dev/null; systemctl start -- "$4"; answers "$@"',
         *cluster.words,
