@@ -6,7 +6,9 @@ from roles.nginx.tasks import tasks
 from roles.nginx.traffic import EdgeTraffic
 from slipway.role import Role
 
-role = Role("nginx", data=Nginx, tasks=tasks, derive=derive, units=lambda data, ctx: ("nginx.service",))
+role = Role(
+    "nginx", data=Nginx, tasks=tasks, derive=derive, carries="nginx", units=lambda data, ctx: ("nginx.service",)
+)
 traffic = EdgeTraffic()
 
 __all__ = ["EdgeTraffic", "role", "traffic"]

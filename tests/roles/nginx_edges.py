@@ -19,6 +19,8 @@ from tests.roles.convergence import Outcome, converge
 PEERS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 """Each edge has its own: addresses of loopback stand for the hosts behind it."""
 PEER_PORT = 9000
+HOLD_SECONDS = 3
+"""Shorter than the default: a test waits for it."""
 _ROUTES = {
     "turn.test": "round_robin",
     "least.test": "least_conn",
@@ -48,7 +50,13 @@ def edge_data(**differences: Any) -> dict[str, Any]:
         {"path": "/dead", "upstream": "dead-first"},
     ]
     sites.append({"name": "odd.test", "hosts": ["odd.test", "*.odd.test"], "routes": odd})
-    return {"https_redirect": False, "extra_upstreams": extra_upstreams, "extra_sites": sites, **differences}
+    return {
+        "https_redirect": False,
+        "hold_seconds": HOLD_SECONDS,
+        "extra_upstreams": extra_upstreams,
+        "extra_sites": sites,
+        **differences,
+    }
 
 
 def context(lab: Lab, name: str) -> Context:

@@ -20,7 +20,7 @@ from roles.nginx import role, traffic, verify
 from slipway.fleet import Member
 from slipway.lab.lab import Lab
 from slipway.remote import RemoteFailed
-from tests.roles.nginx_edges import PEERS, bring, context, edge_data, start_peers, state
+from tests.roles.nginx_edges import HOLD_SECONDS, PEERS, bring, context, edge_data, start_peers, state
 from tests.roles.nginx_load import under_load
 
 pytestmark = pytest.mark.hosts
@@ -108,74 +108,70 @@ def test_converging_again_changes_nothing(lab: Lab) -> None:
     assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
 
 
-@BOTH
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "echo '# by hand' >> sites/odd.test.conf",
-        "chmod 777 lua/slipway/edge.lua",
-        "chown www-data routes/odd.test-1.conf",
-        "rm upstreams.json",
-        "echo > sites/new.conf",
-        "ln -sf /dev/null sites/turn.test.conf",
-    ],
-)
-def test_a_hand_edit_of_any_live_file_is_told_and_mended(lab: Lab, edge: str, damage: str) -> None:
+DAMAGE = {
+    "sites/odd.test.conf": "echo '# by hand' >> $1",
+    "lua/slipway/edge.lua": "chmod 777 $1",
+    "routes/odd.test-1.conf": "chown www-data $1",
+    "upstreams.json": "rm $1",
+    "sites/new.conf": "echo > $1",
+    "sites/turn.test.conf": "ln -sf /dev/null $1",
+}
+
+
+def test_a_hand_edit_of_any_live_file_is_told_and_mended(lab: Lab) -> None:
     """Content, mode, owner, a missing, a strange and a replaced file are each planned by name, and put right."""
-    shell(lab, edge, f"cd /etc/nginx/slipway/current/ && {damage}")
-    outcome = bring(lab, [edge])[edge]
-    told = [line for line in outcome.planned if line.startswith("/etc/nginx/slipway/current/")]
-    named = next(word for word in reversed(damage.split()) if "/" in word or "." in word)
-    assert [line.split(":")[0].rpartition("current/")[2] for line in told] == [named]
-    assert outcome.error == ""
-    assert bring(lab, [edge])[edge].is_unchanged
+    for edge, (path, damage) in itertools.product(EDGES, DAMAGE.items()):
+        shell(lab, edge, f"cd /etc/nginx/slipway/current/ && {damage}", path)
+    for outcome in bring(lab, EDGES).values():
+        told = {line.split(":")[0] for line in outcome.planned}
+        assert told == {f"/etc/nginx/slipway/current/{path}" for path in DAMAGE}
+        assert outcome.changed == ["Stage the configuration of the edge", "Reload nginx"]
+    assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
 
 
-@BOTH
-def test_a_configuration_that_nginx_refuses_never_goes_live(lab: Lab, edge: str) -> None:
+def test_a_configuration_that_nginx_refuses_never_goes_live(lab: Lab) -> None:
     """nginx's own words are in the error; the old tree is live, serves, and is what a restart would load."""
-    before = shell(lab, edge, "readlink /etc/nginx/slipway/current; ls /etc/nginx/slipway")
-    outcome = bring(lab, [edge], edge_data(snippets={"bad": "no_such_directive on;"}))[edge]
-    assert 'unknown directive "no_such_directive"' in outcome.error
-    assert shell(lab, edge, "readlink /etc/nginx/slipway/current; ls /etc/nginx/slipway") == before
-    assert (code(lab, edge, "turn.test"), lab.exec(edge, ["nginx", "-t"]).code) == ("200", 0)
-    assert bring(lab, [edge])[edge].is_unchanged
+    look = "readlink /etc/nginx/slipway/current; ls /etc/nginx/slipway"
+    before = [shell(lab, edge, look) for edge in EDGES]
+    for outcome in bring(lab, EDGES, edge_data(snippets={"bad": "no_such_directive on;"})).values():
+        assert 'unknown directive "no_such_directive"' in outcome.error
+    assert [shell(lab, edge, look) for edge in EDGES] == before
+    assert [(code(lab, edge, "turn.test"), lab.exec(edge, ["nginx", "-t"]).code) for edge in EDGES] == [("200", 0)] * 2
+    assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
 
 
-@BOTH
-def test_a_reload_that_was_owed_is_paid_by_the_next_run(lab: Lab, edge: str) -> None:
+def test_a_reload_that_was_owed_is_paid_by_the_next_run(lab: Lab) -> None:
     """A run that dies between the switch and the reload leaves a debt, which the next run finds and pays."""
-    before = state(lab, edge)["generation"]
-    shell(lab, edge, "touch /var/lib/slipway/owed/reload:nginx")
-    assert bring(lab, [edge])[edge].changed == ["Reload nginx"]
-    assert state(lab, edge)["generation"] == before + 1
+    before = [state(lab, edge)["generation"] for edge in EDGES]
+    for edge in EDGES:
+        shell(lab, edge, "touch /var/lib/slipway/owed/reload:nginx")
+    assert [outcome.changed for outcome in bring(lab, EDGES).values()] == [["Reload nginx"]] * 2
+    assert [state(lab, edge)["generation"] - 1 for edge in EDGES] == before
 
 
-@BOTH
-def test_only_so_many_earlier_trees_are_kept(lab: Lab, edge: str) -> None:
+def test_only_so_many_earlier_trees_are_kept(lab: Lab) -> None:
     """The live one and three before it; what else lies there is left alone."""
-    shell(lab, edge, "mkdir -p /etc/nginx/slipway/mine")
-    for number in range(5):
-        assert bring(lab, [edge], edge_data(snippets={"n": f"# {number}"}))[edge].error == ""
-    assert bring(lab, [edge])[edge].error == ""
-    assert len(shell(lab, edge, "ls /etc/nginx/slipway | grep -vE '^(current|mine)$'").splitlines()) == 4
-    shell(lab, edge, "rmdir /etc/nginx/slipway/mine")
+    for edge in EDGES:
+        shell(lab, edge, "mkdir -p /etc/nginx/slipway/mine")
+    for number in range(4):
+        assert not any(each.error for each in bring(lab, EDGES, edge_data(snippets={"n": f"# {number}"})).values())
+    for edge in EDGES:
+        assert len(shell(lab, edge, "ls /etc/nginx/slipway | grep -vE '^(current|mine)$'").splitlines()) == 4
+        shell(lab, edge, "rmdir /etc/nginx/slipway/mine")
 
 
-@BOTH
-def test_a_certificate_from_the_controller_is_served_and_its_key_is_roots(lab: Lab, edge: str) -> None:
+def test_a_certificate_from_the_controller_is_served_and_its_key_is_roots(lab: Lab) -> None:
     """The lab's own certificate: verified by its authority, the key 0600 and in no diff."""
     tls = lab.layout.tls
     certificate = {"hosts": ["turn.test"], "certificate": str(tls / "server.crt"), "key_file": str(tls / "server.key")}
-    outcome = bring(lab, [edge], edge_data(certificates=[certificate]))[edge]
-    assert outcome.error == ""
-    assert shell(lab, edge, "stat -Lc %a:%U /etc/nginx/slipway/current/tls/turn.test.key") == "600:root"
-    words = ["openssl", "s_client", "-connect", f"{lab.address(edge)}:443", "-servername", "turn.test"]
-    said = subprocess.run(
-        [*words, "-CAfile", str(tls / "ca.crt")], input="", capture_output=True, text=True, check=False
-    ).stdout  # fmt: skip
-    assert "Verify return code: 0 (ok)" in said
-    assert bring(lab, [edge])[edge].error == ""
+    assert not any(each.error for each in bring(lab, EDGES, edge_data(certificates=[certificate])).values())
+    for edge in EDGES:
+        assert shell(lab, edge, "stat -Lc %a:%U /etc/nginx/slipway/current/tls/turn.test.key") == "600:root"
+        ask = ["openssl", "s_client", "-connect", f"{lab.address(edge)}:443", "-servername", "turn.test"]
+        words = [*ask, "-CAfile", str(tls / "ca.crt")]
+        said = subprocess.run(words, input="", capture_output=True, text=True, check=False).stdout
+        assert "Verify return code: 0 (ok)" in said
+    assert not any(each.error for each in bring(lab, EDGES).values())
 
 
 # --- balancing
@@ -363,7 +359,7 @@ def test_a_request_waits_for_the_only_peer_to_come_back(lab: Lab, edge: str) -> 
     shell(lab, edge, "slipway-edge drain $1 60", PEERS[0])
     began = time.monotonic()
     assert code(lab, edge, "odd.test") == "503"
-    assert 9 < time.monotonic() - began < 13
+    assert HOLD_SECONDS - 0.5 < time.monotonic() - began < HOLD_SECONDS + 3
 
 
 @BOTH
@@ -403,15 +399,14 @@ def test_a_prepared_reload_under_load_fails_no_request(lab: Lab, edge: str) -> N
     assert load.requests > 1000
 
 
-@BOTH
-def test_a_reload_that_nginx_cannot_do_is_an_error(lab: Lab, edge: str) -> None:
-    """The configuration passes its test, but a port is taken: the reload fails with nginx's words, the old one serves."""
-    shell(lab, edge, "systemd-run --unit=taken --collect perl /run/peer.pl 0.0.0.0 8181")
-    time.sleep(0.5)
+def test_a_reload_that_nginx_cannot_do_is_an_error(lab: Lab) -> None:
+    """The configuration passes its test, but a port is taken: the run fails with nginx's words, the old one serves."""
+    for edge in EDGES:
+        shell(lab, edge, "systemd-run --unit=taken --collect perl /run/peer.pl 0.0.0.0 8181; sleep 0.5")
     taken = "server { listen 0.0.0.0:8181; return 204; }"
-    outcome = bring(lab, [edge], edge_data(snippets={"taken": taken}))[edge]
-    assert outcome.error.startswith("Reload nginx: ")
-    assert code(lab, edge, "turn.test") == "200"
-    assert "Address already in use" in shell(lab, edge, "journalctl -u nginx -n 20 -o cat")
-    shell(lab, edge, "systemctl stop taken")
-    assert bring(lab, [edge])[edge].error == ""
+    for edge, outcome in bring(lab, EDGES, edge_data(snippets={"taken": taken})).items():
+        assert outcome.error.startswith("Reload nginx: ")
+        assert "bind() to 0.0.0.0:8181 failed (98: Address already in use)" in outcome.error
+        assert code(lab, edge, "turn.test") == "200"
+        shell(lab, edge, "systemctl stop taken")
+    assert not any(each.error for each in bring(lab, EDGES).values())

@@ -13,16 +13,33 @@ from slipway.ops import files
 from slipway.report import note_change
 
 
+_TOLD = """\
+# What systemctl itself says is only where to look; the reason stands in the unit's own last lines.
+tell() {
+  echo "$2 could not $1; its last lines:" >&2
+  journalctl --unit="$2" --lines=10 --no-pager --output=cat >&2
+  exit 1
+}
+"""
+
+_STEP = f"""\
+{_TOLD}systemctl "$1" -- "$2" || case $1 in start) tell "$1" "$2" ;; *) exit 1 ;; esac
+"""
+
+
 @operation()
 def unit(unit: str, running: bool = True, enabled: bool = True) -> Generator[StringCommand]:
-    """A unit that runs (or not) and starts at boot (or not). A masked one is unmasked where it should run."""
+    """A unit that runs (or not) and starts at boot (or not). A masked one is unmasked where it should run.
+
+    Fails with the unit's last lines in the journal where it does not start.
+    """
     found = host.get_fact(UnitFact, unit=unit)
     steps = _steps(found, running, enabled)
     if not steps:
         return
     note_change(unit, ", ".join(steps))
     for step in steps:
-        yield script('exec systemctl "$1" -- "$2"', step, unit)
+        yield script(_STEP, step, unit)
 
 
 def _steps(found: UnitState, running: bool, enabled: bool) -> list[str]:
@@ -37,11 +54,33 @@ def _steps(found: UnitState, running: bool, enabled: bool) -> list[str]:
     return steps
 
 
+_SETTLE = """\
+set -eu
+verb=$1 unit=$2 debts=$3; shift 3
+if ! systemctl "$verb" -- "$unit" || ! systemctl is-active --quiet -- "$unit"; then
+  # systemctl only says that it failed; why, the unit says in its log.
+  journalctl --unit="$unit" --lines=10 --output=cat --no-pager >&2 || true
+  exit 1
+fi
+for action in "$@"; do rm -f -- "$debts/$action:$unit"; done
+"""
+
+
+_SETTLE = f"""\
+set -eu
+{_TOLD}verb=$1 unit=$2 debts=$3; shift 3
+systemctl "$verb" -- "$unit" || tell "$verb" "$unit"
+systemctl is-active --quiet -- "$unit" || tell "stay up after $verb" "$unit"
+for action in "$@"; do rm -f -- "$debts/$action:$unit"; done
+"""
+
+
 @operation()
 def settle(unit: str, action: str = "reload") -> Generator[StringCommand]:
     """Pays an owed `reload` or `restart` of a unit, once, and strikes it out only when systemd says it worked.
 
-    A restart pays an owed reload too. What is owed lies on the host, so a run that died is paid up by the next.
+    A restart pays an owed reload too. What is owed lies on the host, so a run that died is paid up by the next. Fails
+    with the unit's last lines in the journal.
     """
     owed = host.get_fact(Markers, directory=files.OWED)
     if f"{action}:{unit}" not in owed:
@@ -49,11 +88,16 @@ def settle(unit: str, action: str = "reload") -> Generator[StringCommand]:
     note_change(unit, f"owed {action}")
     paid = ["reload", "restart"] if action == "restart" else ["reload"]
     verb = "reload-or-restart" if action == "reload" else action
-    yield script(
-        'set -eu; verb=$1 unit=$2 debts=$3; shift 3; systemctl "$verb" -- "$unit"; systemctl is-active --quiet -- "$unit"; '
-        'for action in "$@"; do rm -f -- "$debts/$action:$unit"; done',
-        verb, unit, files.OWED, *paid,
-    )  # fmt: skip
+    yield script(_SETTLE, verb, unit, files.OWED, *paid)
+
+
+# systemd judges a unit by its file's name, so the candidate gets its own in a directory of its own.
+_VERIFY = """\
+set -eu
+dir=$(mktemp -d); trap 'rm -rf -- "$dir"' EXIT
+cat < "$2" > "$dir/$1"
+systemd-analyze verify --man=no --recursive-errors=no -- "$dir/$1"
+"""
 
 
 @operation()
@@ -61,7 +105,8 @@ def unit_file(filename: str, content: str, mode: str = "644") -> Generator[Strin
     """A unit file of ours in /etc/systemd/system, checked by systemd first; systemd knows of it afterwards."""
     path = f"/etc/systemd/system/{filename}"
     owes = [f"daemon-reload:{filename}"]
-    yield from files.put._inner(path, content, mode=mode, owes=owes)
+    check = ["sh", "-c", _VERIFY, "verify", filename, files.CANDIDATE]
+    yield from files.put._inner(path, content, mode=mode, owes=owes, check=check)
     yield from _daemon_reload(filename, owes)
 
 
