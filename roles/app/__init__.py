@@ -57,7 +57,7 @@ def _part(name: str, tasks: Any, checks: str = "roles.app.verify_nothing") -> Ro
     return Role(name, data=App, tasks=tasks, derive=derive, data_key="app", checks=checks)
 
 
-role = replace(_part("app", _tasks.tasks, checks=""), status=status)
+role = replace(_part("app", _tasks.tasks, checks=""), status=status, carries="services")
 images = _part("app-images", _tasks.images)
 migration = _part("app-migration", _tasks.migration)
 proof = _part("app-proof", _tasks.proof)

@@ -5,4 +5,6 @@ from roles.redis.derive import derive
 from roles.redis.tasks import tasks
 from slipway.role import Role
 
-role = Role("redis", data=Redis, tasks=tasks, derive=derive, units=lambda data, ctx: ("redis-server.service",))
+role = Role(
+    "redis", data=Redis, tasks=tasks, derive=derive, carries="redis", units=lambda data, ctx: ("redis-server.service",)
+)

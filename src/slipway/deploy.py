@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pyinfra
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateNotFound
 from pydantic import ValidationError
-from pyinfra.api.exceptions import ArgumentTypeError
+from pyinfra.api.exceptions import ArgumentTypeError, PyinfraError
 from pyinfra.api.host import Host
 
 from slipway.context import Context
-from slipway.engine.run import CONVERGE, ONCE, ROLL, Run, Stage, current_run, declared_data
-from slipway.problems import BadInput
+from slipway.engine.broken import shown
+from slipway.engine.run import CONVERGE, ONCE, ROLL, Run, Stage, current_run, declared_data, declared_in
+from slipway.problems import BadInput, Problem
 from slipway.role import Role, problems_of
 from slipway.rollout import RollPolicy, Traffic
 from slipway.secrets import SecretMissing
@@ -51,7 +55,17 @@ def roll(
 
 
 def _roles(roles: Mapping[str, RoleLike]) -> tuple[tuple[str, Role], ...]:
-    return tuple((group, part if isinstance(part, Role) else part.role) for group, part in roles.items())
+    """(group, role). Raises TypeError for what is no role."""
+    if not isinstance(roles, Mapping):
+        raise TypeError(f'a {type(roles).__name__} where {{"group": role}} belongs')
+    return tuple((group, _role(group, part)) for group, part in roles.items())
+
+
+def _role(group: str, part: Any) -> Role:
+    role = part if isinstance(part, Role) else getattr(part, "role", None)
+    if not isinstance(role, Role):
+        raise TypeError(f"what {group!r} is to get is no role: a role is a module of roles/, or its `role`")
+    return role
 
 
 def _bring(stage: Stage) -> None:
@@ -83,44 +97,85 @@ def _is_selected(run: Run, name: str) -> bool:
 
 def _apply(run: Run, role: Role, host: Host) -> None:
     """One role on one host. While declaring, what is wrong is noted and the next role is looked at all the same."""
-    ctx = run.context(host)
     try:
+        if run.stack_is_broken and role.follows_the_stack:
+            _check_declared(run, role, host)
+            return
+        ctx = run.context(host)
         data = role.wanted(declared_data(host, role.key), ctx)
         run.applied.setdefault(host.name, []).append((role, data))
         with host.deploy(role.name, None, None):
             role.tasks(data, ctx)
-    except ValidationError as error:
-        _refuse(run, problems_of(error, f"{host.name}: {role.key}", role.data))
-    except BadInput as error:
-        _refuse(run, list(error.problems))
+    except PyinfraError as error:
+        if not run.declaring and not isinstance(error, ArgumentTypeError):
+            raise
+        _refuse(run, host, [_unexpected(role, error)])
     except SecretMissing as error:
-        run.problems.add(f"secrets ({error.source})", f"{error.name!r} {error.why}", f"role {role.name} needs it")
-        _raise_unless_declaring(run)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None) or _template_line(error)
-        run.problems.add(f"{host.name}: role {role.name}, {line}", str(error.message), "give the template this value")
-        _raise_unless_declaring(run)
-    except (TypeError, ValueError, ArgumentTypeError) as error:
-        run.problems.add(f"{host.name}: role {role.name}", f"{type(error).__name__}: {error}")
-        _raise_unless_declaring(run)
+        _refuse(run, None, [error.problem(f"role {role.name}")])
+    except Exception as error:
+        _refuse(run, host, _told(role, host, error))
 
 
-def _refuse(run: Run, problems: list[Any]) -> None:
-    run.problems.extend(problems)
-    _raise_unless_declaring(run)
+def _check_declared(run: Run, role: Role, host: Host) -> None:
+    """What is wrong with the role's declared data whatever the Compose file says, which cannot be used."""
+    declared = declared_data(host, role.key)
+    try:
+        role.data.model_validate(declared)
+    except ValidationError as error:
+        _refuse(run, host, _placed(problems_of(error, role.key, role.data, declared), role, host))
 
 
-def _raise_unless_declaring(run: Run) -> None:
+def _refuse(run: Run, host: Host | None, problems: list[Problem]) -> None:
+    """Notes them, as this host's where they are one host's own; outside of validation the host stops here."""
+    run.problems.extend(problems, host.name if host else "")
     if not run.declaring:
         run.problems.raise_if_any()
 
 
+def _told(role: Role, host: Host, error: Exception) -> list[Problem]:
+    if isinstance(error, ValidationError):
+        return _placed(problems_of(error, role.key, role.data), role, host)
+    if isinstance(error, BadInput):
+        return list(error.problems)
+    return [_template(role, error) if isinstance(error, TemplateError) else _unexpected(role, error)]
+
+
+def _placed(problems: list[Problem], role: Role, host: Host) -> list[Problem]:
+    """The same, with the files that declare the fields."""
+    return [replace(problem, hint=_hint(problem, role, host)) for problem in problems]
+
+
+def _hint(problem: Problem, role: Role, host: Host) -> str:
+    field = problem.where.split(".")[1] if "." in problem.where else ""
+    places = declared_in(host, role.key, field)
+    if places:
+        return f"{problem.hint} (in {places})" if problem.hint else f"change it in {places}"
+    return problem.hint or f"set it in group_data: {role.key} = {{...}}; or it follows from the Compose file"
+
+
+def _template(role: Role, error: TemplateError) -> Problem:
+    if isinstance(error, TemplateNotFound):
+        return Problem(f"templates/{error.name}", "there is no such template", f"role {role.name} needs it")
+    line, name = getattr(error, "lineno", None), getattr(error, "name", None)
+    if line and name:
+        return Problem(f"templates/{name}:{line}", str(error.message), f"mend the template; role {role.name} needs it")
+    return Problem(_template_line(error), str(error.message), f"take it out, or let role {role.name} pass it on")
+
+
+def _unexpected(role: Role, error: Exception) -> Problem:
+    return Problem(f"role {role.name}", f"{type(error).__name__}: {error}", f"it was raised at {_source_line(error)}")
+
+
 def _template_line(error: TemplateError) -> str:
     """`template:line` of the innermost frame that is a template's."""
-    found, frame = "template", error.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename.endswith(".j2"):
-            name = frame.tb_frame.f_code.co_filename
-            found = f"{name[name.rfind('templates/') :]}:{frame.tb_lineno}"
-        frame = frame.tb_next
-    return found
+    inner = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".j2")]
+    if not inner:
+        return "template"
+    return f"{inner[-1].filename[inner[-1].filename.rfind('templates/') :]}:{inner[-1].lineno}"
+
+
+def _source_line(error: Exception) -> str:
+    """`file:line` of the innermost frame that is the project's own."""
+    frames = [(shown(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [f"{name}:{line}" for name, line in frames if name.startswith(("roles/", "deploy.py", "src/"))]
+    return own[-1] if own else f"{Path(frames[-1][0]).name}:{frames[-1][1]}"

@@ -32,22 +32,24 @@ class BadInput(Exception):
 
 
 class Problems:
-    """A list to add to. `raise_if_any` ends validation with all of them."""
+    """A list to add to, in the order of what is looked at. `raise_if_any` ends validation with all of them."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: dict[tuple[str, str], tuple[str, list[str]]] = {}
 
-    def add(self, where: str, what: str, hint: str = "") -> None:
-        problem = Problem(where, what, hint)
-        if problem not in self._found:
-            self._found.append(problem)
+    def add(self, where: str, what: str, hint: str = "", host: str = "") -> None:
+        """Notes a finding once, with the hint of who tells it first. On several hosts it is one that names them all."""
+        _, hosts = self._found.setdefault((where, what), (hint, []))
+        if host and host not in hosts:
+            hosts.append(host)
 
-    def extend(self, problems: Iterable[Problem]) -> None:
+    def extend(self, problems: Iterable[Problem], host: str = "") -> None:
         for problem in problems:
-            self.add(problem.where, problem.what, problem.hint)
+            self.add(problem.where.removeprefix(f"{host}: "), problem.what, problem.hint, host)
 
     def __iter__(self) -> Iterator[Problem]:
-        return iter(self._found)
+        for (where, what), (hint, hosts) in self._found.items():
+            yield Problem(f"{_named(hosts)}: {where}" if hosts else where, what, hint)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -55,7 +57,23 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises BadInput where anything was found."""
         if self._found:
-            raise BadInput(self._found)
+            raise BadInput(self)
+
+
+MOST_NAMED = 8
+"""Hosts that a line names; of more it names the first ones and says how many there are."""
+
+
+def _named(hosts: list[str]) -> str:
+    if len(hosts) <= MOST_NAMED:
+        return ", ".join(hosts)
+    return f"{', '.join(hosts[: MOST_NAMED - 1])} and {len(hosts) - MOST_NAMED + 1} more"
+
+
+def conflict_line(text: str) -> int:
+    """The line of the first mark that an unfinished merge left in a file; 0 where there is none."""
+    marks = ("<<<<<<< ", ">>>>>>> ", "||||||| ")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith(marks)), 0)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -162,7 +162,7 @@ def _version_of(stack: Stack, name: str, secrets: Secrets, problems: Problems) -
         return secret_of(stack.secrets[name], secrets).fingerprint()
     except SecretMissing as error:
         users = ", ".join(each.name for each in stack.services if name in {secret.source for secret in each.secrets})
-        problems.add(f"secrets ({error.source})", f"{error.name!r} {error.why}", f"needed by {users}")
+        problems.extend([error.problem(users)])
     return ""
 
 

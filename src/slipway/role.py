@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ class RoleData(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+
+def nothing(ctx: Context) -> Mapping[str, Any]:
+    """What a role derives that follows from group_data alone."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Role:
     data: type[RoleData]
     tasks: Callable[[Any, Context], None]
     """Called once per host as `tasks(data, ctx)`; calls operations, reads nothing."""
-    derive: Callable[[Context], Mapping[str, Any]] = lambda ctx: {}
+    derive: Callable[[Context], Mapping[str, Any]] = nothing
     """Role data that follows from the Compose file and the fleet: beneath what group_data says."""
     checks: str = ""
     """Dotted name of the module with `check_*` functions, by default `roles.<name>.verify`."""
@@ -52,28 +57,83 @@ class Role:
     """What else of it runs on a host, where units do not tell (containers)."""
     data_key: str = ""
     """Name under which group_data holds its data, by default the role's name."""
+    carries: str = ""
+    """What of a Compose file runs by it: `services`, or the kind of its native ones (postgres, redis, nginx)."""
 
     @property
     def key(self) -> str:
         return self.data_key or self.name
+
+    @property
+    def follows_the_stack(self) -> bool:
+        """Whether the Compose file decides what it does."""
+        return self.derive is not nothing
 
     def wanted(self, declared: Mapping[str, Any], ctx: Context) -> RoleData:
         """The data for one host: defaults, then what is derived, then what is declared. Raises ValidationError."""
         return self.data.model_validate({**self.derive(ctx), **declared})
 
 
-def problems_of(error: ValidationError, where: str, model: type[BaseModel]) -> list[Problem]:
-    """Each finding of pydantic in the house's words: where, what, and the nearest name for an unknown key."""
-    return [_problem(found, where, model) for found in error.errors(include_url=False, include_context=False)]
+def problems_of(
+    error: ValidationError, where: str, model: type[BaseModel], fields: Collection[Any] | None = None
+) -> list[Problem]:
+    """Each finding of pydantic in the house's words: where, what, and the nearest name for an unknown key.
+
+    + fields: only findings within these fields; those about the whole are left out then
+    """
+    found = error.errors(include_url=False, include_context=False)
+    wanted = [each for each in found if fields is None or (each["loc"] and each["loc"][0] in fields)]
+    return [_problem(each, where, model) for each in wanted]
 
 
 def _problem(found: Any, where: str, model: type[BaseModel]) -> Problem:
-    path = ".".join(str(part) for part in found["loc"])
+    path = ".".join([where, *map(_shown, found["loc"])])
     if found["type"] == "extra_forbidden":
-        return Problem(f"{where}.{path}", "unknown key", did_you_mean(str(found["loc"][-1]), _siblings(model, found)))
-    shown = repr(found.get("input"))
-    got = f" (got {shown})" if len(shown) <= 60 and found["type"] != "missing" else ""
-    return Problem(f"{where}.{path}".rstrip("."), found["msg"] + got)
+        return Problem(path, "unknown key", did_you_mean(str(found["loc"][-1]), _siblings(model, found)))
+    return Problem(path, _told(found["msg"]) + _got(found), _advice(found))
+
+
+def _shown(part: Any) -> str:
+    """A key as it is; one that would disturb the terminal as Python writes it."""
+    return str(part) if str(part).isprintable() else ascii(part)
+
+
+def _told(message: str) -> str:
+    message = message.removeprefix("Value error, ").replace("Field required", "is missing")
+    return re.sub(r"^(Input|String|List|Dictionary|Value|Data) should ", "must ", message)
+
+
+SECRET_WORDS = ("password", "secret", "token", "key")
+"""A field with one of these in its name may hold, by mistake, a secret instead of a secret's name."""
+
+
+def _got(found: Any) -> str:
+    """The value that was given, where it is short and no secret."""
+    value = found.get("input")
+    if found["type"] == "missing" or not found["loc"]:
+        return ""
+    if any(word in str(part).lower() for part in found["loc"] for word in SECRET_WORDS):
+        return ""
+    if not isinstance(value, (str, int, float, bool, type(None))):
+        return f" (got a {type(value).__name__})"
+    return f" (got {value!r})" if len(repr(value)) <= 60 else ""
+
+
+ADVICE = {
+    "bool_type": "write True or False, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "string_type": "write text, in quotes",
+    "list_type": "write a list: [...]",
+    "dict_type": "write a dict: {...}",
+    "model_type": "write a dict of fields: {...}",
+}
+"""What to do, by pydantic's name for the finding."""
+
+
+def _advice(found: Any) -> str:
+    if found["type"] == "literal_error" and isinstance(found.get("input"), str):
+        return did_you_mean(found["input"], re.findall(r"'([^']+)'", found["msg"]))
+    return ADVICE.get(found["type"], "")
 
 
 def _siblings(model: type[BaseModel], found: Any) -> list[str]:

@@ -14,10 +14,14 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import exec_file
 
-from slipway.engine.inventory import broken_file, fleet_of, look_over, read_inventory
+from slipway.engine.broken import problems_in, shown, unreadable
+from slipway.engine.coverage import look_over_stages
+from slipway.engine.fleet_wide import Shared
+from slipway.engine.inventory import fleet_of, read_inventory
+from slipway.engine.look_over import look_over_data, look_over_hosts
 from slipway.engine.run import Run, bind
 from slipway.paths import project_root
-from slipway.problems import BadInput, Problem, Problems, did_you_mean
+from slipway.problems import BadInput, Problem, Problems, conflict_line, did_you_mean
 from slipway.seam import install
 from slipway.seam.connection import NullConnection
 from slipway.seam.hosts import select, with_connector
@@ -32,15 +36,23 @@ def declare(
     deploy_files: Iterable[Path],
     limit: Iterable[str] = (),
     override_data: Mapping[str, Any] | None = None,
+    group_data: Iterable[str] = (),
 ) -> Run:
-    """What a run would do, as far as it can be known without connecting. Raises BadInput with every problem."""
+    """What a run would do, as far as it can be known without connecting. Raises BadInput with every problem.
+
+    What follows from a Compose file or from secrets that cannot be read is not looked at: it would only repeat them.
+
+    + group_data: more folders of group data, as pyinfra's --group-data
+    """
     install()
-    inventory = with_connector(read_inventory(inventory_path, override_data), NullConnection)
+    inventory = with_connector(read_inventory(inventory_path, override_data, group_data), NullConnection)
     run = _new_run(inventory, inventory_path, list(limit))
+    files = list(deploy_files)
     with ctx_inventory.use(inventory), ctx_state.use(run.state):
-        for deploy_file in deploy_files:
-            _read_deploy_file(run, deploy_file)
-    look_over(inventory, inventory_path, _role_keys(run), run.problems)
+        read = [_read_deploy_file(run, file) for file in files]
+    look_over_data(inventory, inventory_path, _role_keys(run), run.problems)
+    if all(read):
+        look_over_stages(run, files, inventory_path)
     run.problems.raise_if_any()
     return run
 
@@ -55,9 +67,11 @@ def _new_run(inventory: Inventory, path: Path, limit: list[str]) -> Run:
     for host in inventory:
         state.activate_host(host)
     fleet = fleet_of(inventory, path, problems)
-    secrets = _secrets(inventory, problems)
+    look_over_hosts(inventory, path, fleet, problems)
+    shared = Shared(inventory, path, problems)
+    secrets = _secrets(shared, problems)
     run = Run(state, fleet, secrets, declaring=True, problems=problems)
-    run.stack = _stack(inventory, secrets, problems)
+    run.stack = _stack(shared, secrets, run)
     run.release = _release(run)
     return bind(run)
 
@@ -70,37 +84,38 @@ def _limited(inventory: Inventory, limit: list[str], problems: Problems) -> Any:
         return None
 
 
-def fleet_wide(inventory: Inventory, key: str, problems: Problems) -> Any:
-    """A value that the whole inventory shares; None where nobody sets it. Differing values are a problem."""
-    found = {repr(value): value for host in inventory if (value := host.data.get(key)) is not None}
-    if len(found) > 1:
-        problems.add(f"data: {key}", f"differs between hosts: {', '.join(sorted(found))}", "set it in one place")
-    return next(iter(found.values()), None)
-
-
-def _secrets(inventory: Inventory, problems: Problems) -> Secrets:
-    spec = fleet_wide(inventory, "secrets", problems)
+def _secrets(shared: Shared, problems: Problems) -> Secrets:
+    spec = shared.text("secrets")
     if spec is None:
-        return Secrets("no source: set `secrets` in group_data", lambda name: None)
+        hint = "set `secrets` in group_data"
+        return Secrets("no source", lambda name: None, remedy=lambda name: hint)
     try:
-        return open_source(str(spec), project_root())
+        return open_source(spec, project_root())
     except SourceUnreadable as error:
-        problems.add("data: secrets", str(error), "for the lab: ./slipway lab up writes it")
+        problems.add(shared.place("secrets"), error.what, error.hint)
         return Secrets("unreadable", lambda name: "unreadable source")
 
 
-def _stack(inventory: Inventory, secrets: Secrets, problems: Problems) -> Stack | None:
-    name = fleet_wide(inventory, "stack", problems)
-    if name is None:
-        return None
-    path = project_root() / "stacks" / str(name) / "compose.yaml"
+def _stack(shared: Shared, secrets: Secrets, run: Run) -> Stack | None:
+    """The application; None without one, and where it cannot be used."""
+    told = len(run.problems)
+    name, variables = shared.text("stack"), shared.texts("variables")
+    stack = _loaded(name, variables, shared.place("stack"), secrets, run.problems) if name else None
+    run.stack_is_broken = stack is None and len(run.problems) > told
+    return stack
+
+
+def _loaded(name: str, variables: Mapping[str, str], place: str, secrets: Secrets, problems: Problems) -> Stack | None:
+    path = project_root() / "stacks" / name / "compose.yaml"
     if not path.is_file():
         known = [folder.parent.name for folder in (project_root() / "stacks").glob("*/compose.yaml")]
-        problems.add("data: stack", f"stacks/{name}/compose.yaml does not exist", did_you_mean(str(name), known))
+        problems.add(place, f"stacks/{name}/compose.yaml does not exist", did_you_mean(name, known))
+        return None
+    if line := conflict_line(path.read_text(encoding="utf-8", errors="replace")):
+        problems.add(f"{shown(path)}:{line}", "is in the middle of a merge", "take one side and remove the marks")
         return None
     from slipway import compose  # an inventory without an application does not pay for it
 
-    variables = fleet_wide(inventory, "variables", problems) or {}
     try:
         return compose.load(path, variables=variables, secret_names=secrets.names)
     except BadInput as error:
@@ -118,23 +133,30 @@ def _release(run: Run) -> Any:
     except BadInput as error:
         run.problems.extend(error.problems)
     except SecretMissing as error:
-        run.problems.add(f"secrets ({error.source})", f"{error.name!r} {error.why}", "the application needs it")
+        run.problems.extend([error.problem("the application")])
     return None
 
 
-def _read_deploy_file(run: Run, deploy_file: Path) -> None:
+def _read_deploy_file(run: Run, deploy_file: Path) -> bool:
+    """Runs it for every host; False where it stopped, which is told once and not for each host."""
+    if problem := unreadable(str(deploy_file)):
+        run.problems.extend([problem])
+        return False
     run.state.current_deploy_filename = str(deploy_file)
-    for host in run.state.inventory:
-        with ctx_config.use(run.state.config.copy()), ctx_host.use(host):
-            try:
-                exec_file(str(deploy_file))
-            except (UnexpectedExternalError, SyntaxError) as error:
-                problem = broken_file(error)
-                run.problems.extend([Problem(problem.where, problem.what, problem.hint)])
-                return
-            except PyinfraError as error:
-                run.problems.add(str(deploy_file.name), str(error))
-                return
+    return all(_read_for(run, host, deploy_file) for host in run.state.inventory)
+
+
+def _read_for(run: Run, host: Any, deploy_file: Path) -> bool:
+    with ctx_config.use(run.state.config.copy()), ctx_host.use(host):
+        try:
+            exec_file(str(deploy_file))
+        except (UnexpectedExternalError, SyntaxError) as error:
+            run.problems.extend(problems_in(error))
+            return False
+        except PyinfraError as error:
+            run.problems.extend([Problem(shown(deploy_file), str(error), "pyinfra refuses it")])
+            return False
+    return True
 
 
 def _role_keys(run: Run) -> set[str]:

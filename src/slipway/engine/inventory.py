@@ -1,27 +1,30 @@
-"""The inventory: found, read, and looked over before anything is connected."""
+"""The inventory: found, read, and made a fleet of. What is wrong with its files stops here, before anything else."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pyinfra.api import State
-from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.arguments import all_argument_meta, all_global_arguments
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
-from pyinfra.connectors.ssh import connector_data_meta
-from pyinfra.context import ctx_state
+from pyinfra.api.util import raise_if_bad_type
+from pyinfra.connectors.ssh import ConnectorData
+from pyinfra.context import ctx_inventory, ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import exec_file
 
+from slipway.engine.broken import problems_in, shown, unreadable
 from slipway.fleet import Fleet, Member
 from slipway.paths import project_root
 from slipway.problems import BadInput, Problem, Problems, did_you_mean
 
-OWN_KEYS = frozenset({"stack", "secrets", "variables", "address"})
-"""Data keys that belong to no role: the application, where secrets are read, Compose variables, a host's address."""
+_HOST_NAME = re.compile(r"@?\w[\w.:/@%\[\]-]*")
 
 
 def find_inventory(name: str) -> Path:
@@ -31,135 +34,151 @@ def find_inventory(name: str) -> Path:
         if candidate.is_file():
             return candidate
     known = [path.stem for path in folder.glob("*.py")]
-    raise BadInput([Problem(f"inventory {name}", "there is none of that name", did_you_mean(name, known))])
+    raise BadInput([Problem(f"inventory {name}", "there is none of that name", did_you_mean(Path(name).stem, known))])
 
 
-def read_inventory(path: Path, override_data: Mapping[str, Any] | None = None) -> Inventory:
-    """pyinfra's inventory with its group data. Raises BadInput where a file of it does not run."""
-    try:
-        # pyinfra notes the file being read on the current state: there must be one.
-        with ctx_state.use(State()):
+def read_inventory(
+    path: Path, override_data: Mapping[str, Any] | None = None, group_data: Iterable[str] = ()
+) -> Inventory:
+    """pyinfra's inventory with its group data. Raises BadInput where a file of it does not run or names no hosts."""
+    files = [str(path), *_group_data_files(path, group_data)] if path.is_file() else []
+    _raise(problem for file in files if (problem := unreadable(file)))
+    # pyinfra notes the file being read on the current state: there must be one.
+    with ctx_state.use(State()):
+        if files:
+            _look_at_entries(path)
+        try:
+            overrides, folders = dict(override_data or {}), list(group_data)
             inventory: Inventory = make_inventory(
-                str(path), cwd=str(project_root()), override_data=dict(override_data or {})
+                str(path), cwd=str(project_root()), override_data=overrides, group_data_directories=folders
             )
-            return inventory
-    except (UnexpectedExternalError, SyntaxError) as error:
-        raise BadInput([broken_file(error)]) from error
+        except UnexpectedExternalError:
+            _raise(_what_stops(files))
+            raise
+        except PyinfraError as error:
+            raise BadInput([Problem(shown(path), str(error), "write host names, or connectors that exist")]) from error
+    _raise(_wrong_types(inventory, path))
+    return inventory
 
 
-def broken_file(error: Any) -> Problem:
-    if isinstance(error, SyntaxError):
-        return Problem(f"{_shown(error.filename)}:{error.lineno}", f"SyntaxError: {error.msg}")
-    cause, trace, line = error.exception, error.exception.__traceback__, 0
-    if isinstance(cause, SyntaxError):
-        return broken_file(cause)
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == error.filename:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return Problem(f"{_shown(error.filename)}:{line}", f"{type(cause).__name__}: {cause}")
+def _raise(problems: Iterable[Problem]) -> None:
+    found = Problems()
+    found.extend(problems)
+    found.raise_if_any()
 
 
-def _shown(filename: Any) -> str:
-    path = Path(str(filename))
-    return str(path.relative_to(project_root())) if path.is_relative_to(project_root()) else str(path)
+def _group_data_files(path: Path, group_data: Iterable[str]) -> list[str]:
+    """The files that pyinfra reads, by the names it calls them."""
+    folders = dict.fromkeys([str(project_root() / "group_data"), str(path.parent.resolve() / "group_data")])
+    return [str(file) for folder in (*folders, *group_data) for file in sorted(Path(folder).glob("*.py"))]
+
+
+def _what_stops(files: list[str]) -> Iterator[Problem]:
+    """Every file that does not run to its end, not only the first that pyinfra met."""
+    with ctx_inventory.use(Inventory.empty()):
+        for file in files:
+            try:
+                exec_file(file)
+            except UnexpectedExternalError as error:
+                yield from problems_in(error)
+            except PyinfraError as error:
+                yield Problem(shown(file), str(error), "mend it; pyinfra refuses it")
+
+
+def groups_as_written(path: Path) -> dict[str, Any]:
+    """Everything public that an inventory file says, as it says it."""
+    with ctx_state.use(State()):
+        attributes = exec_file(str(path), return_locals=True)
+    return {name: value for name, value in attributes.items() if not name.startswith("_")}
+
+
+def _look_at_entries(path: Path) -> None:
+    """Refuses what pyinfra would take for something else or leave out with its whole group."""
+    problems = Problems()
+    try:
+        groups = groups_as_written(path)
+    except UnexpectedExternalError as error:
+        problems.extend(problems_in(error))
+        problems.raise_if_any()
+        raise
+    for group, value in groups.items():
+        if isinstance(value, (list, tuple)) and (wrong := _wrong_group(value)):
+            problems.add(f"{shown(path)}: {group}", wrong, 'write web = [("web1", {"address": "10.0.0.11"})]')
+    problems.raise_if_any()
+
+
+def _wrong_group(value: Any) -> str:
+    if isinstance(value, tuple):
+        if not (len(value) == 2 and isinstance(value[0], list) and isinstance(value[1], dict)):
+            return "a tuple is taken for (list of hosts, data)"
+        value = value[0]
+    return next((wrong for item in value if (wrong := _wrong_host(item))), "")
+
+
+def _wrong_host(item: Any) -> str:
+    name, data = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
+    if not isinstance(name, str) or not isinstance(data, dict):
+        # Only the name is shown: a host's data may hold a password.
+        told = item[0] if isinstance(item, tuple) and item and isinstance(item[0], str) else item
+        return f"{told if isinstance(told, dict) is False else 'a dict'!r} is neither a host name nor (name, data)"
+    return "" if _HOST_NAME.fullmatch(name) else f"{name!r} cannot be a host's name"
+
+
+def _wrong_types(inventory: Inventory, path: Path) -> list[Problem]:
+    """Connection data and pyinfra's own arguments of the wrong type, which pyinfra tells only as it connects."""
+    problems = Problems()
+    types: dict[str, Any] = dict(get_type_hints(ConnectorData))
+    types |= {key: type_ for key, type_ in all_global_arguments() if not all_argument_meta[key].handler}
+    for layer, where, host in layers(inventory, path):
+        for key, value in layer.items():
+            if key in types and value is not None and (wrong := _mismatch(value, types[key])):
+                problems.add(f"{where}: {key}", wrong, "give it in that type", host)
+    return list(problems)
+
+
+def _mismatch(value: Any, type_: Any) -> str:
+    try:
+        raise_if_bad_type(value, type_, TypeError, "")
+    except TypeError as error:
+        return str(error).lstrip(": ")
+    return ""
+
+
+def layers(inventory: Inventory, path: Path) -> Iterator[tuple[Mapping[str, Any], str, str]]:
+    """Where data is declared, the widest first: the data, its place, and the host where it is one host's own."""
+    yield inventory.get_data(), "group_data/all.py", ""
+    for group in dict.fromkeys(group for host in inventory for group in host.groups if group != "all"):
+        yield inventory.get_group_data(group), f"group_data/{group}.py", ""
+    for host in inventory:
+        yield inventory.get_host_data(host.name), shown(path), host.name
+    yield inventory.get_override_data(), "--data", ""
 
 
 def fleet_of(inventory: Inventory, path: Path, problems: Problems) -> Fleet:
-    """The fleet as data. Hosts without a usable private address are noted as problems."""
-    members = [
-        Member(host.name, _address(host, path, problems), tuple(group for group in host.groups if group != "all"))
-        for host in inventory
-    ]
+    """The fleet as data. Hosts without a usable private address, and two with the same one, are noted as problems."""
+    members, taken = [], dict[str, str]()
+    for host in inventory:
+        address = _address(host, path, problems)
+        other = taken.setdefault(address, host.name) if address else host.name
+        if other.lower() != host.name.lower():  # two spellings of one name are told as such
+            what = f"{other} and {host.name} have the same address {address}"
+            problems.add(shown(path), what, "two names for one host would be deployed twice; keep one")
+        members.append(Member(host.name, address or NOWHERE, tuple(group for group in host.groups if group != "all")))
     return Fleet(path.stem, tuple(members))
+
+
+NOWHERE = "127.0.0.1"
+"""Stands in for an address that is missing, so that what else is wrong can be told with it."""
 
 
 def _address(host: Any, path: Path, problems: Problems) -> str:
     declared = host.data.get("address") or host.data.get("ssh_hostname") or host.name
     try:
-        return str(ipaddress.ip_address(declared))
+        address = ipaddress.ip_address(declared if isinstance(declared, str) else repr(declared))
+        if not (address.is_unspecified or address.is_multicast):
+            return str(address)
     except ValueError:
-        hint = 'give the host its private address: ("name", {"address": "10.0.0.11"})'
-        problems.add(f"{_shown(path)}: {host.name}", f"{declared!r} is no IP address to bind services to", hint)
-        return "127.0.0.1"
-
-
-def look_over(inventory: Inventory, path: Path, role_keys: set[str], problems: Problems) -> None:
-    """Notes what pyinfra would pass over in silence: doubles, ignored groups, unknown data, empty selections."""
-    if not list(inventory):
-        problems.add(_shown(path), "has no hosts", 'write at least one group: web = [("web1", {"address": "..."})]')
-    groups = _groups_as_written(path)
-    _look_for_doubles(groups, path, problems)
-    _look_for_one_address(inventory, path, problems)
-    _look_for_unknown_keys(inventory, path, role_keys, problems)
-
-
-def _groups_as_written(path: Path) -> dict[str, Any]:
-    with ctx_state.use(State()):
-        attributes = exec_file(str(path), return_locals=True)
-    return {
-        name: value[0] if isinstance(value, tuple) else value
-        for name, value in attributes.items()
-        if not name.startswith("_") and isinstance(value, (list, tuple)) and value
-    }
-
-
-def _look_for_doubles(groups: Mapping[str, Any], path: Path, problems: Problems) -> None:
-    first_seen: dict[str, tuple[str, str, Any]] = {}
-    for group, items in groups.items():
-        in_group: set[str] = set()
-        for name, data in _hosts_in(group, items, path, problems):
-            if name in in_group:
-                problems.add(f"{_shown(path)}: {group}", f"host {name!r} is listed twice", "list it once")
-            in_group.add(name)
-            other_name, other_group, other_data = first_seen.setdefault(name.lower(), (name, group, data))
-            if other_name != name:
-                what = f"host {name!r} and {other_name!r} in {other_group} differ only in case"
-                problems.add(f"{_shown(path)}: {group}", what, "one spelling for one host")
-            elif data and other_data and data != other_data:
-                what = f"host {name!r} has other data than in {other_group}"
-                problems.add(f"{_shown(path)}: {group}", what, "write a host's data once")
-
-
-def _hosts_in(group: str, items: Any, path: Path, problems: Problems) -> Iterator[tuple[str, Any]]:
-    for item in items:
-        name, data = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
-        if isinstance(name, str) and isinstance(data, dict):
-            yield name, data
-        else:
-            what = f"{item!r} is neither a host name nor (name, data)"
-            problems.add(f"{_shown(path)}: {group}", what, "pyinfra would ignore the whole group")
-
-
-def _look_for_one_address(inventory: Inventory, path: Path, problems: Problems) -> None:
-    seen: dict[tuple[str, Any], str] = {}
-    for host in inventory:
-        for key in ("ssh_hostname", "address"):
-            value = host.data.get(key)
-            if value is None:
-                continue
-            at = (key, (value, host.data.get("ssh_port") or 22) if key == "ssh_hostname" else value)
-            other = seen.setdefault(at, host.name)
-            if other != host.name:
-                what = f"{other} and {host.name} have the same {key} {value}"
-                problems.add(_shown(path), what, "two names for one host would be deployed twice")
-
-
-def _look_for_unknown_keys(inventory: Inventory, path: Path, role_keys: set[str], problems: Problems) -> None:
-    known = OWN_KEYS | role_keys | set(connector_data_meta) | {name for name, _ in all_global_arguments()}
-    for layer, where in _layers(inventory, path):
-        for key, value in layer.items():
-            if key not in known and not key.startswith("x_"):
-                hint = f"{did_you_mean(key, known)} (data of your own begins with x_)"
-                problems.add(f"{where}: {key}", "no role takes data of this name", hint)
-            elif key in role_keys and not isinstance(value, dict):
-                problems.add(f"{where}: {key}", f"is {type(value).__name__}, not a dict of fields", f"{key} = {{...}}")
-
-
-def _layers(inventory: Inventory, path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
-    yield inventory.get_data(), "group_data/all.py"
-    for group in dict.fromkeys(group for host in inventory for group in host.groups if group != "all"):
-        yield inventory.get_group_data(group), f"group_data/{group}.py"
-    for host in inventory:
-        yield inventory.get_host_data(host.name), f"{_shown(path)}: {host.name}"
-    yield inventory.get_override_data(), "--data"
+        pass
+    hint = 'give the host its private address: ("name", {"address": "10.0.0.11"})'
+    problems.add(shown(path), f"{declared!r} is no IP address to bind services to", hint, host.name)
+    return ""

@@ -12,7 +12,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import exec_file
 
-from slipway.engine.inventory import broken_file
+from slipway.engine.broken import broken_file
 from slipway.engine.run import PLAIN, Run, Stage
 from slipway.facts.machine import MachineFact
 from slipway.report import Change, changes_of

@@ -13,7 +13,7 @@ from pyinfra.api.host import Host
 from slipway.context import Context
 from slipway.engine.events import Events
 from slipway.fleet import NOMINAL, Fleet, Machine
-from slipway.problems import Problems
+from slipway.problems import BadInput, Problem, Problems
 from slipway.role import Role
 from slipway.rollout import RollPolicy, Traffic
 from slipway.secrets import Secrets
@@ -39,6 +39,11 @@ class Stage:
     policy: Callable[[Context], RollPolicy] = lambda ctx: RollPolicy()
     revert: Callable[[Any, Context], None] | None = None
 
+    @property
+    def brings(self) -> tuple[str, list[tuple[str, str]]]:
+        """What tells it from another stage of the same name."""
+        return self.kind, [(group, role.name) for group, role in self.roles]
+
     def roles_for(self, groups: Sequence[str]) -> list[Role]:
         """The roles that this stage brings to a host of these groups, each once."""
         wanted = [role for group, role in self.roles if group == "all" or group in groups]
@@ -55,6 +60,8 @@ class Run:
     stack: Stack | None = None
     release: Release | None = None
     declaring: bool = False
+    stack_is_broken: bool = False
+    """There is a Compose file that cannot be used: what follows from it is not looked at."""
     events: Events = field(default_factory=Events)
     problems: Problems = field(default_factory=Problems)
     stages: list[Stage] = field(default_factory=list)
@@ -86,9 +93,14 @@ class Run:
         )
 
     def stage(self, stage: Stage) -> Stage:
-        """Registers a stage once, in the order of the deploy file; returns the registered one."""
+        """Registers a stage once, in the order of the deploy file; returns the registered one.
+
+        Raises BadInput where another stage has its name: one of the two would never run.
+        """
         for known in self.stages:
             if known.name == stage.name:
+                if known.brings != stage.brings:
+                    raise BadInput([Problem(f"deploy.py: {stage.name!r}", "two stages have this name", "rename one")])
                 return known
         self.stages.append(stage)
         return stage
@@ -129,14 +141,28 @@ def is_bound(state: State) -> bool:
 
 def declared_data(host: Host, key: str) -> dict[str, Any]:
     """A role's data as the inventory declares it, field by field: all hosts, groups as listed, host, command line."""
-    inventory = host.inventory
-    layers: list[Mapping[str, Any]] = [
-        inventory.get_data(),
-        *(inventory.get_group_data(group) for group in host.groups if group != "all"),
-        inventory.get_host_data(host.name),
-        inventory.get_override_data(),
-    ]
     merged: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(layer.get(key) or {})
+    for layer, _ in _layers_of(host):
+        value = layer.get(key)
+        merged.update(value if isinstance(value, Mapping) else {})  # what is no dict is told by look_over_data
     return merged
+
+
+def declared_in(host: Host, key: str, field: str) -> str:
+    """The files that declare a field of a role's data for this host; any field of it where none is named."""
+    places = [
+        place
+        for layer, place in _layers_of(host)
+        if isinstance(value := layer.get(key), Mapping) and value and (not field or field in map(str, value))
+    ]
+    return ", ".join(places)
+
+
+def _layers_of(host: Host) -> list[tuple[Mapping[str, Any], str]]:
+    inventory = host.inventory
+    return [
+        (inventory.get_data(), "group_data/all.py"),
+        *((inventory.get_group_data(group), f"group_data/{group}.py") for group in host.groups if group != "all"),
+        (inventory.get_host_data(host.name), "the inventory"),
+        (inventory.get_override_data(), "--data"),
+    ]

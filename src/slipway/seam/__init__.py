@@ -16,7 +16,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from slipway.problems import BadInput, Problem
-from slipway.seam import connection, facts, operations
+from slipway.seam import connection, facts, operations, python_files
 
 WRITTEN_AGAINST = "3.10.0"
 
@@ -30,6 +30,7 @@ def install() -> None:
     operations.operation_module.solve_operation_consistency = operations.operation_identity
     operations.operation_module.pop_global_arguments = operations.arguments_with_conditions
     facts.facts_module.get_fact = pyinfra.api.host.get_fact = facts.get_fact
+    python_files.install()
     _replace(Host, "deploy", operations.enclosing_deploy)
     _replace(Inventory, "get_active_hosts", operations.active_in_order)
 

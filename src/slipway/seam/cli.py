@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,12 +24,13 @@ from rich.console import Console
 from slipway.engine.declare import declare
 from slipway.engine.events import Events
 from slipway.engine.execute import Result
+from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed, pending, prepare
 from slipway.engine.progress import JsonProgress, PlainProgress, errors, summary
 from slipway.engine.run import current_run, is_bound
 from slipway.engine.session import attach, execute
-from slipway.problems import BAD_INPUT, BadInput
+from slipway.problems import BAD_INPUT, BadInput, Problem, Problems, did_you_mean
 from slipway.seam import hosts, install
 from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
@@ -43,9 +44,10 @@ def take_over() -> None:
         return
     with _told():
         install()
-    _stock_inventory = stock.make_inventory
-    stock.make_inventory = lambda *a, **k: hosts.with_connector(_stock_inventory(*a, **k), Connection)
+    stock.make_inventory = _inventory(stock.make_inventory)
+    stock._set_override_data = _overrides(stock._set_override_data)
     stock._apply_inventory_limit = _limit
+    stock._apply_inventory_exclude = _exclude
     stock.connect_all = _connect_all
     stock.load_deploy_file = _load_deploy_file
     stock.run_ops = _run_ops
@@ -83,9 +85,59 @@ def _deploy_files() -> list[Path]:
     return [Path(name) for name in _parameters()["operations"] if name.endswith(".py")]
 
 
+def _inventory(make: Callable[..., Any]) -> Callable[..., Any]:
+    def inventory(name: str, group_data_directories: Any = None, override_data: Any = None, **options: Any) -> Any:
+        """An inventory file as ./slipway reads it; a list of hosts or a function as pyinfra does."""
+        with _told():
+            if Path(name).is_file() or name.endswith(".py"):
+                made = read_inventory(_file_meant(name), override_data, group_data_directories or ())
+            else:
+                folders = {"override_data": override_data, "group_data_directories": group_data_directories}
+                made = make(name, **folders, **options)
+                if not len(made):
+                    find_inventory(name)  # raises, with the nearest name
+        return hosts.with_connector(made, Connection)
+
+    return inventory
+
+
+def _file_meant(name: str) -> Path:
+    """The file itself. Raises BadInput where there is none: pyinfra would ask the name service for a host."""
+    if Path(name).is_file():
+        return Path(name)
+    known = [str(path.relative_to(Path.cwd())) for path in Path.cwd().glob("inventories/*.py")]
+    raise BadInput([Problem(f"inventory {name}", "there is no such file", did_you_mean(name, known))])
+
+
+def _overrides(stock_overrides: Callable[..., Any]) -> Callable[..., Any]:
+    def overrides(data: Iterable[str], *others: Any) -> Any:
+        """--data without a value is a mistake to be told, not a traceback."""
+        problems = Problems()
+        for word in data:
+            if "=" not in word:
+                problems.add(f"--data {word}", "has no value", "write --data name=value")
+        with _told():
+            problems.raise_if_any()
+        return stock_overrides(data, *others)
+
+    return overrides
+
+
 def _limit(inventory: Any, limit: Any) -> Any:
     with _told():
         return hosts.select(inventory, limit) if limit else None
+
+
+def _exclude(inventory: Any, limited: Any, exclude: Any) -> Any:
+    """The hosts that are left. None that --exclude names, and at least one."""
+    if not exclude:
+        return limited
+    with _told():
+        out = hosts.select(inventory, exclude, "--exclude")
+        left = [host for host in (inventory if limited is None else limited) if host not in out]
+        if not left:
+            raise BadInput([Problem("--exclude", "leaves no host to work on", "exclude less, or limit to others")])
+    return left
 
 
 def _connect_all(state: State) -> None:
@@ -95,7 +147,8 @@ def _connect_all(state: State) -> None:
         if files:
             events = Events(JsonProgress() if _parameters()["json_output"] else PlainProgress())
             overrides = state.inventory.get_override_data()
-            declared = declare(Path(_parameters()["inventory"]), files, _parameters()["limit"], overrides)
+            inventory, group_data = Path(_parameters()["inventory"]), _parameters()["group_data"] or ()
+            declared = declare(inventory, files, _parameters()["limit"], overrides, group_data)
             attach(declared, state, events)
         hosts.connect_all(state)
 
