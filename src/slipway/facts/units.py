@@ -16,10 +16,12 @@ class UnitState:
     load: str = "not-found"
     active: str = "inactive"
     file_state: str = ""
+    sub: str = ""
 
     @property
     def is_running(self) -> bool:
-        return self.active in ("active", "reloading", "activating")
+        """One that systemd is about to start again after a crash is not."""
+        return self.active in ("active", "reloading", "activating") and not self.sub.startswith("auto-restart")
 
     @property
     def is_enabled(self) -> bool:
@@ -38,7 +40,7 @@ class UnitFact(FactBase[UnitState]):
     """State of one unit."""
 
     def command(self, unit: str) -> StringCommand:
-        return script('exec systemctl show --property=LoadState,ActiveState,UnitFileState -- "$1"', unit)
+        return script('exec systemctl show --property=LoadState,ActiveState,SubState,UnitFileState -- "$1"', unit)
 
     @staticmethod
     def default() -> UnitState:
@@ -46,4 +48,4 @@ class UnitFact(FactBase[UnitState]):
 
     def process(self, output: list[str]) -> UnitState:
         said = dict(line.split("=", 1) for line in output if "=" in line)
-        return UnitState(said.get("LoadState", ""), said.get("ActiveState", ""), said.get("UnitFileState", ""))
+        return UnitState(*(said.get(name, "") for name in ("LoadState", "ActiveState", "UnitFileState", "SubState")))

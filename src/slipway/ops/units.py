@@ -23,7 +23,9 @@ tell() {
 """
 
 _STEP = f"""\
-{_TOLD}systemctl "$1" -- "$2" || case $1 in start) tell "$1" "$2" ;; *) exit 1 ;; esac
+{_TOLD}# Starts that are wanted are not counted against a limit that is there to stop a unit from crashing in a loop.
+[ "$1" != start ] || systemctl reset-failed -- "$2" 2> /dev/null || true
+systemctl "$1" -- "$2" || case $1 in start) tell "$1" "$2" ;; *) exit 1 ;; esac
 """
 
 
