@@ -257,11 +257,11 @@ def test_a_release_is_recorded_once(lab: Lab) -> None:
 
 def test_only_as_many_releases_are_kept_as_are_to_be_kept(lab: Lab) -> None:
     """The longest out of service go, and with them the secrets that nobody else has."""
-    for name in ("v1", "v2", "v3"):
-        shop.shell(lab, HOST, f"mkdir -p /var/lib/slipway/secrets/shop-web-{name} /var/lib/slipway/secrets/other-web-1")
+    shop.shell(lab, HOST, "cd /var/lib/slipway && mkdir -p secrets/other-web-1 secrets/shop-web-v1 secrets/shop-web-v2")
     recorded(lab, "aaa", secrets=("shop-web-v1", "shop-web-v2"))
     recorded(lab, "bbb", secrets=("shop-web-v2",))
     recorded(lab, "aaa", secrets=("shop-web-v1", "shop-web-v2"))
+    shop.shell(lab, HOST, "mkdir /var/lib/slipway/secrets/shop-web-v3")
     recorded(lab, "ccc", keep=2, secrets=("shop-web-v3",))
     kept = shop.shell(lab, HOST, "cd /var/lib/slipway/releases && ls *.json; ls ../secrets")
     assert kept.split() == ["aaa.json", "ccc.json", "other-web-1", "shop-web-v1", "shop-web-v2", "shop-web-v3"]

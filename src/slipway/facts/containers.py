@@ -26,14 +26,13 @@ _FORMAT = (
 
 _SCRIPT = """\
 command -v docker >/dev/null 2>&1 || exit 0
-if ! docker version >/dev/null 2>&1; then
+if ! ids=$(docker ps --all --quiet --no-trunc --filter "label=slipway.stack=$1" 2>&1); then
   # An engine that is switched off has nothing running; one that should answer and does not is an error.
   systemctl is-active --quiet docker || exit 0
-  docker version >/dev/null || exit 1
+  echo "$ids" >&2; exit 1
 fi
-ids=$(docker ps --all --quiet --no-trunc --filter "label=slipway.stack=$1") || exit 1
 [ -z "$ids" ] || docker container inspect --format "container $2" $ids || exit 1
-docker image ls --all --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' || exit 1
+docker image ls --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' || exit 1
 docker network ls --filter "label=slipway.stack=$1" --format 'network {{.Name}}' || exit 1
 [ ! -d "$3" ] || for marker in "$3"/*; do [ ! -e "$marker" ] || echo "unproven ${marker##*/}"; done
 """

@@ -30,10 +30,16 @@ printf '%s\n' "$line" >> "$dir/log"
 ln -sfn -- "$id.json" "$dir/.current.new"
 mv -fT -- "$dir/.current.new" "$dir/current"
 for old in "$@"; do rm -f -- "$dir/$old.json"; done
-# Secrets that no kept release has are of no more use to anybody here.
+# Secrets that no kept release has, and no container, are of no more use to anybody here.
+mounted=
+if command -v docker >/dev/null 2>&1; then
+  mounted=$(docker ps --all --quiet --filter "label=slipway.stack=$stack" |
+    xargs -r docker container inspect --format '{{range .Mounts}}{{.Source}} {{end}}')
+fi
 for path in "$secrets/$stack"-*/; do
   [ -d "$path" ] || continue
   name=${path%/}; name=${name##*/}
+  case $mounted in *"/$name/"*) continue ;; esac
   grep --quiet --fixed-strings --no-messages -- "\"$name\"" "$dir"/*.json || rm -rf -- "$path"
 done
 """
