@@ -25,18 +25,25 @@ def _is_public_key(line: str) -> str:
             "this is a private key; the public one belongs here (the .pub file), and this one is to be replaced"
         )
     found = _KEY_TYPES.search(line)
-    if "\n" in line or "\0" in line or not found or not _is_base64(found[2], found[1]):
+    if "\n" in line or "\0" in line or not found or not _is_whole_key(found[2], found[1]):
         raise ValueError("no public key; one line as `ssh-ed25519 AAAA... comment`, options before it allowed")
     return line.strip()
 
 
-def _is_base64(text: str, kind: str) -> bool:
-    """Whether it decodes, and the key inside says of itself that it is of that kind: a cut or mixed-up key is not."""
+def _is_whole_key(text: str, kind: str) -> bool:
+    """Whether it decodes to whole fields, the first of them its kind: a cut key does not (RFC 4253, 6.6)."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return False
-    return data[4 : 4 + int.from_bytes(data[:4], "big")].decode("ascii", "replace") == kind
+    fields = []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        fields.append(data[4 : 4 + length])
+        if len(data) < 4 + length:
+            return False
+        data = data[4 + length :]
+    return len(fields) > 1 and fields[0] == kind.encode()
 
 
 def _is_one_line(rule: str) -> str:

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.hosts
 
 LOCK = """\
 nohup setsid perl -e 'use Fcntl; open(F, "+>>", "$ARGV[0]") or die; \
-  my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep $ARGV[1]' %s %d > /dev/null 2>&1 &
+  my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; sleep $ARGV[1]' \
+  %s %d > /dev/null 2>&1 &
 sleep 0.3
 """
 """Holds a lock as apt does (fcntl: a plain flock does not block it), for so many seconds."""
@@ -58,29 +59,26 @@ def test_installed_held_and_gone(debians: Debians) -> None:
 def test_running_services_may_be_restarted_while_new_ones_may_not_start(debians: Debians) -> None:
     """A policy that keeps new services quiet does not stop one that runs from coming back after its upgrade."""
     debians.both("apt-get install -y -q cron > /dev/null && systemctl start cron")
-    before = {host: debians.told(host, "systemctl show -P MainPID cron") for host in HOSTS}
-    debians.both(
-        "dpkg --remove --force-depends tree 2>/dev/null; dpkg --force-all --unpack /dev/null 2>/dev/null; true"
-    )
     # Left unconfigured, cron is finished, and with that restarted, by the next installation.
     debians.both("cd /tmp && apt-get download -q cron > /dev/null 2>&1 && dpkg --unpack cron_*.deb > /dev/null")
     outcomes = debians.run(lambda: packages.installed(names=["cron", "tree"], start=False, name="Install"))
     assert all(o.error == "" for o in outcomes.values())
     for host in HOSTS:
         assert debians.told(host, "systemctl is-active cron") == "active"
-        assert debians.told(host, "systemctl show -P MainPID cron") != "0", before
     debians.run(lambda: packages.absent(names=["cron", "tree"], purge=True, name="Remove"))
 
 
 @pytest.mark.parametrize("lock", ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"])
 def test_a_lock_held_by_another_is_waited_for(debians: Debians, lock: str) -> None:
     """While another process has the package manager, an installation waits, and then goes on."""
-    debians.told(NEW, "rm -f /var/lib/slipway/package-lists; dpkg -P tree > /dev/null 2>&1 || true")
-    debians.told(NEW, LOCK % (lock, 8))
+    debians.told(NEW, "dpkg -P tree > /dev/null 2>&1 || true")
+    if "lists" in lock:
+        debians.told(NEW, "rm -f /var/lib/slipway/package-lists")
+    debians.told(NEW, LOCK % (lock, 6))
     began = time.monotonic()
     outcome = debians.run(lambda: packages.installed(names=["tree"], name="Install"), [NEW])[NEW]
     assert outcome.error == ""
-    assert time.monotonic() - began > 5
+    assert time.monotonic() - began > 4
     assert debians.told(NEW, "tree --version").startswith("tree v")
 
 
@@ -100,7 +98,7 @@ def test_an_interrupted_dpkg_is_finished_first(debians: Debians) -> None:
     debians.both(SLOW)
     outcomes = debians.run(lambda: packages.repaired(name="Finish an interrupted dpkg"))
     for host in HOSTS:
-        assert "dpkg: finish what was interrupted: slow: ok half-configured" in outcomes[host].planned
+        assert "slow: ok half-configured" in outcomes[host].planned[0]
         assert debians.told(host, "dpkg --audit; dpkg-query -W -f '${db:Status-Status}' slow") == "installed"
     assert all(o.is_unchanged for o in debians.run(lambda: packages.repaired(name="Again")).values())
 

@@ -10,7 +10,7 @@ from pyinfra.api import StringCommand, operation
 from slipway.facts.files import Markers, script
 from slipway.facts.redis import ACL, ADMIN, CONF, AdminHash, RedisFact, Running
 from slipway.facts.units import UnitFact
-from slipway.ops import files
+from slipway.ops import files, units
 from slipway.ops.redis_script import APPLY, KEEP_DATA, LEARN, LOAD_USERS, TRY
 from slipway.report import note_change
 
@@ -52,17 +52,11 @@ def configured(content: str) -> Generator[StringCommand]:
 def started() -> Generator[StringCommand]:
     """It runs and starts at boot. Data that was saved before an append-only file was wanted is not left behind."""
     found = host.get_fact(UnitFact, unit=UNIT)
-    steps = ["unmask"] if found.is_masked else []
-    steps += [] if found.is_enabled else ["enable"]
-    steps += [] if found.is_running else ["start"]
-    if not steps:
-        return
-    note_change(UNIT, ", ".join(steps))
-    if "start" in steps:
+    if not found.is_running:
+        note_change(UNIT, "start")
         yield script(KEEP_DATA)
-    for step in steps:
-        yield script('exec systemctl "$1" -- "$2"', step, UNIT)
-    if "start" in steps:
+    yield from units.unit._inner(UNIT)
+    if not found.is_running:
         # A process that has only just started works by what is there: no restart is owed to it.
         yield script('exec rm -f -- "$1"', f"{files.OWED}/{RESTART}")
 
@@ -81,8 +75,9 @@ def settled() -> Generator[StringCommand]:
         note_change(CONF, "learn how this version of Redis writes its settings")
         yield script(LEARN)
         found = host.get_fact(RedisFact)
-    yield from _settings(found)
-    found = host.get_fact(RedisFact)
+    for command in _settings(found):
+        yield command
+        found = host.get_fact(RedisFact)
     if not found.acl_known or found.acl_differs:
         note_change("users of Redis", "changed by hand" if found.acl_differs else "load")
         yield script(LOAD_USERS)

@@ -103,7 +103,10 @@ if reach; then
     fi
   fi
 fi
-[ "$must" = no ] || systemctl restart redis-server.service
+if [ "$must" = yes ]; then
+  systemctl reset-failed redis-server.service  # restarts that are wanted do not count as a crash loop
+  systemctl restart redis-server.service
+fi
 until reach && ! "$cli" ping 2> /dev/null | grep -q '^LOADING'; do
   before_deadline 'does not answer, or still loads its data'
   systemctl is-failed --quiet redis-server.service && { journalctl -u redis-server -n 5 -o cat >&2; exit 1; }

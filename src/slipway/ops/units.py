@@ -12,7 +12,6 @@ from slipway.facts.units import UnitFact, UnitState
 from slipway.ops import files
 from slipway.report import note_change
 
-
 _TOLD = """\
 # What systemctl itself says is only where to look; the reason stands in the unit's own last lines.
 tell() {
