@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from slipway.problems import Problem, did_you_mean
+from slipway.problems import Problem, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from slipway.context import Context
@@ -81,9 +81,17 @@ def problems_of(
 
     + fields: only findings within these fields; those about the whole are left out then
     """
-    found = error.errors(include_url=False, include_context=False)
+    found: list[Any] = list(error.errors(include_url=False, include_context=False))
     wanted = [each for each in found if fields is None or (each["loc"] and each["loc"][0] in fields)]
-    return [_problem(each, where, model) for each in wanted]
+    meant = {_meant(each, model, found) for each in found if each["type"] == "extra_forbidden"}
+    return [_problem(each, where, model) for each in wanted if each["type"] != "missing" or each["loc"] not in meant]
+
+
+def _meant(unknown: Any, model: type[BaseModel], found: list[Any]) -> tuple[Any, ...]:
+    """The missing field that an unknown key was to be: the two are one mistake."""
+    beside = unknown["loc"][:-1]
+    missing = [str(each["loc"][-1]) for each in found if each["type"] == "missing" and each["loc"][:-1] == beside]
+    return (*beside, nearest(str(unknown["loc"][-1]), missing))
 
 
 def _problem(found: Any, where: str, model: type[BaseModel]) -> Problem:

@@ -20,7 +20,7 @@ def look_over_stages(run: Run, deploy_files: list[Path], inventory: Path) -> Non
     """Notes groups of deploy.py that nobody is in by mistake, and services that no stage brings to their hosts."""
     where = ", ".join(shown(file) for file in deploy_files)
     written = groups_as_written(inventory) if inventory.is_file() else {}
-    for stage, group in _groups(run):
+    for group, stage in _groups(run).items():
         if wrong := _wrong_group(run, group, written.get(group)):
             run.problems.add(f"{where}: {stage!r}", *wrong)
     # A deploy file without the application brings a part of the whole, on purpose.
@@ -34,11 +34,13 @@ def look_over_stages(run: Run, deploy_files: list[Path], inventory: Path) -> Non
                 run.problems.add(f"stack {run.stack.name}: {service}", what, hint)
 
 
-def _groups(run: Run) -> Iterator[tuple[str, str]]:
+def _groups(run: Run) -> dict[str, str]:
+    """Every group of deploy.py, with the first stage that names it."""
+    named: dict[str, str] = {}
     for stage in run.stages:
-        yield from ((stage.name, group) for group, _ in stage.roles)
-        if stage.edges:
-            yield stage.name, stage.edges
+        for group in (*(group for group, _ in stage.roles), *([stage.edges] if stage.edges else [])):
+            named.setdefault(group, stage.name)
+    return named
 
 
 def _wrong_group(run: Run, group: str, written: Any) -> tuple[str, str] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,10 @@ def _limited(inventory: Inventory, limit: list[str], problems: Problems) -> Any:
 
 
 def _secrets(shared: Shared, problems: Problems) -> Secrets:
+    told = len(problems)
     spec = shared.text("secrets")
+    if len(problems) > told:
+        return UNKNOWN
     if spec is None:
         hint = "set `secrets` in group_data"
         return Secrets("no source", lambda name: None, remedy=lambda name: hint)
@@ -93,7 +97,11 @@ def _secrets(shared: Shared, problems: Problems) -> Secrets:
         return open_source(spec, project_root())
     except SourceUnreadable as error:
         problems.add(shared.place("secrets"), error.what, error.hint)
-        return Secrets("unreadable", lambda name: "unreadable source")
+        return UNKNOWN
+
+
+UNKNOWN = Secrets("unreadable", lambda name: "unreadable source")
+"""Where the source itself is wrong, that is told once; no single secret is called missing."""
 
 
 def _stack(shared: Shared, secrets: Secrets, run: Run) -> Stack | None:
@@ -119,8 +127,18 @@ def _loaded(name: str, variables: Mapping[str, str], place: str, secrets: Secret
     try:
         return compose.load(path, variables=variables, secret_names=secrets.names)
     except BadInput as error:
-        problems.extend(error.problems)
+        problems.extend(_each_line_once(error.problems))
         return None
+
+
+def _each_line_once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """A line that several services share by an anchor is told for the first of them."""
+    seen: set[tuple[str, str]] = set()
+    for problem in problems:
+        told = (problem.where, problem.what.rpartition(": ")[2])
+        if told not in seen:
+            yield replace(problem, hint=problem.hint or "change that line; docs/compose.md says what the key takes")
+        seen.add(told)
 
 
 def _release(run: Run) -> Any:
