@@ -36,7 +36,7 @@ def tasks(data: Nginx, ctx: Context) -> None:
         owes=("restart:nginx",),
     )
     units.settle(name="Restart nginx", unit="nginx", action="restart")
-    units.unit("nginx", name="Run nginx")
+    units.unit(name="Run nginx", unit="nginx")
     units.settle(name="Reload nginx", unit="nginx", action="reload")
 
 

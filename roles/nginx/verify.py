@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
@@ -53,7 +54,8 @@ def check_unknown_names_are_refused(host: Any, data: Nginx, ctx: Context) -> Non
 def check_sites_send_security_headers(host: Any, data: Nginx, ctx: Context) -> None:
     """Every site answers with every security header, whatever else it answers."""
     for site in data.all_sites:
-        answer = host.run("curl -sk --max-time 20 -o /dev/null -D - --resolve %s %s", *_request(data, site)).stdout
+        ask = "curl -sk --max-time 20 -o /dev/null -D - --resolve %s -H %s %s"
+        answer = host.run(ask, *_request(data, site)).stdout
         names = {line.partition(":")[0].lower() for line in answer.splitlines()[1:]}
         missing = [name for name in data.security_headers if name.lower() not in names]
         assert not missing, f"{site.name} answers without {', '.join(missing)}:\n{answer}"
@@ -62,7 +64,7 @@ def check_sites_send_security_headers(host: Any, data: Nginx, ctx: Context) -> N
 def check_certificates(host: Any, data: Nginx, ctx: Context) -> None:
     """Every site's certificate is for its names and lasts another two weeks."""
     for site in data.all_sites if data.https_port else []:
-        for name in site.hosts:
+        for name in (each for each in site.hosts if not _is_address(each)):
             one = name.replace("*", "any")
             to = f"{_in_url(data.listen[0])}:{data.https_port}"
             pem = host.run("openssl s_client -connect %s -servername %s < /dev/null 2> /dev/null", to, one).stdout
@@ -98,9 +100,20 @@ def _in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _request(data: Nginx, site: Site) -> tuple[str, str]:
-    """For curl: where the site's first name is, and its URL."""
+def _request(data: Nginx, site: Site) -> tuple[str, str, str]:
+    """For curl: where the site's first name is, the header that names it, and the URL."""
     name = site.hosts[0].replace("*", "any")
-    scheme, port = ("https", data.https_port) if data.https_port else ("http", data.http_port)
     path = site.routes[0].path if site.routes else "/"
-    return f"{name}:{port}:{_in_url(data.listen[0])}", f"{scheme}://{name}:{port}{path}"
+    address = _in_url(data.listen[0])
+    if data.https_port and not _is_address(name):
+        return f"{name}:{data.https_port}:{address}", f"Host: {name}", f"https://{name}:{data.https_port}{path}"
+    # A client does not name an address in its TLS handshake, so a site of that name answers over plain HTTP only.
+    return f"unused.invalid:1:{address}", f"Host: {name}", f"http://{address}:{data.http_port}{path}"
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

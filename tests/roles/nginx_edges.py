@@ -49,6 +49,7 @@ def edge_data(**differences: Any) -> dict[str, Any]:
         {"path": "/small", "upstream": "lone", "max_body": 10},
         {"path": "/dead", "upstream": "dead-first"},
     ]
+    sites.append({"name": "by-address", "hosts": ["192.0.2.1"], "routes": [{"upstream": "lone"}]})
     sites.append({"name": "odd.test", "hosts": ["odd.test", "*.odd.test"], "routes": odd})
     return {
         "https_redirect": False,

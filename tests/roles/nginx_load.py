@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
-import threading
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 _ANSWER_SECONDS = 20
 """Longer than any answer that the tests ask for; a request that hangs counts as failed then."""
@@ -16,47 +19,55 @@ _ANSWER_SECONDS = 20
 
 @dataclass
 class Load:
-    """What became of the requests so far."""
+    """What became of the requests; filled when the load has ended."""
 
-    answers: Counter[str] = field(default_factory=Counter)
-    """First line of the body, which names the peer, to number of answers."""
+    answers: list[tuple[float, str]] = field(default_factory=list)
+    """When the request was sent (`time.monotonic`) and the first line of the body, which names the peer."""
     failures: list[str] = field(default_factory=list)
     connections: int = 0
 
     @property
-    def requests(self) -> int:
-        return self.answers.total() + len(self.failures)
+    def peers(self) -> Counter[str]:
+        return Counter(peer for _, peer in self.answers)
+
+    def sent_between(self, began: float, ended: float) -> set[str]:
+        """The peers that answered requests sent in that time."""
+        return {peer for sent, peer in self.answers if began < sent < ended}
 
 
 @contextlib.contextmanager
-def under_load(
-    address: str, host: str, clients: int = 50, pause: float = 0.05, path: str = "/", port: int = 80
-) -> Iterator[Load]:
-    """So many clients in the background, each with one request every `pause` seconds on a connection it keeps."""
-    load, stop = Load(), threading.Event()
+def under_load(address: str, host: str, clients: int = 50, pause: float = 0.05) -> Iterator[Load]:
+    """So many clients, each with one POST every `pause` seconds on a connection it keeps.
 
-    async def run() -> None:
-        each = [_client(load, stop, address, port, host, path, pause, number / clients) for number in range(clients)]
-        await asyncio.gather(*each)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    try:
-        yield load
-    finally:
-        stop.set()
-        thread.join()
+    In a process of its own: what a test does meanwhile must not slow it down.
+    """
+    words = [sys.executable, __file__, address, host, str(clients), str(pause)]
+    load = Load()
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield load
+        finally:
+            told = json.loads(process.communicate("stop")[0])
+            load.answers += [(sent, peer) for sent, peer in told["answers"]]
+            load.failures += told["failures"]
+            load.connections += told["connections"]
 
 
-async def _client(
-    load: Load, stop: threading.Event, address: str, port: int, host: str, path: str, pause: float, offset: float
-) -> None:
+async def _run(address: str, host: str, clients: int, pause: float) -> Load:
+    load, stop = Load(), asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
+    each = [_client(load, stop, address, host, pause, number / clients) for number in range(clients)]
+    await asyncio.gather(*each)
+    return load
+
+
+async def _client(load: Load, stop: asyncio.Event, address: str, host: str, pause: float, offset: float) -> None:
     connection: socket.socket | None = None
     await asyncio.sleep(offset * pause)
     while not stop.is_set():
         try:
-            connection = await _usable(load, connection, address, port)
-            keeps = await asyncio.wait_for(_request(load, connection, host, path), _ANSWER_SECONDS)
+            connection = await _usable(load, connection, address)
+            keeps = await asyncio.wait_for(_request(load, connection, host), _ANSWER_SECONDS)
         except (OSError, EOFError, TimeoutError) as error:
             load.failures.append(repr(error))
             keeps = False
@@ -68,7 +79,7 @@ async def _client(
         connection.close()
 
 
-async def _usable(load: Load, connection: socket.socket | None, address: str, port: int) -> socket.socket:
+async def _usable(load: Load, connection: socket.socket | None, address: str) -> socket.socket:
     """The connection, or a new one where the other side has closed it meanwhile."""
     if connection is not None:
         try:
@@ -81,15 +92,16 @@ async def _usable(load: Load, connection: socket.socket | None, address: str, po
     connection = socket.socket()
     connection.setblocking(False)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    await asyncio.get_running_loop().sock_connect(connection, (address, port))
+    await asyncio.get_running_loop().sock_connect(connection, (address, 80))
     load.connections += 1
     return connection
 
 
-async def _request(load: Load, connection: socket.socket, host: str, path: str) -> bool:
+async def _request(load: Load, connection: socket.socket, host: str) -> bool:
     """Sends one POST and reads its answer. Whether the connection may be used again."""
     loop = asyncio.get_running_loop()
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\nhello"
+    sent = time.monotonic()
+    head = f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n\r\nhello"
     await loop.sock_sendall(connection, head.encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -100,7 +112,7 @@ async def _request(load: Load, connection: socket.socket, host: str, path: str) 
     while len(body) < length:
         body += await _some(loop, connection)
     if fields[0].split()[1] == "200":
-        load.answers[body.decode().splitlines()[0]] += 1
+        load.answers.append((sent, body.decode().splitlines()[0]))
     else:
         load.failures.append(fields[0])
     return "connection: close" not in fields
@@ -111,3 +123,8 @@ async def _some(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> b
     if not some:
         raise EOFError("closed in the middle of a request")
     return some
+
+
+if __name__ == "__main__":
+    _, _address, _host, _clients, _pause = sys.argv
+    print(json.dumps(asdict(asyncio.run(_run(_address, _host, int(_clients), float(_pause))))))
