@@ -43,7 +43,8 @@ def no_units_of_ours(project: Project, bare_lab: Lab) -> None:
             bare_lab,
             host,
             f"systemctl stop 'slip-*' 2>/dev/null; find {UNITS} -name 'slip-*' -prune -exec rm -rf {{}} +; "
-            f"rm -rf {TRACE} /var/lib/slipway/owed /usr/local/sbin/systemctl; systemctl daemon-reload; systemctl reset-failed",
+            f"rm -rf {TRACE} /var/lib/slipway/owed /usr/local/sbin/systemctl; "
+            "systemctl daemon-reload; systemctl reset-failed",
         )
 
 
@@ -52,7 +53,7 @@ STATIC = "[Service]\\nExecStart=/bin/sleep infinity\\n"
 
 
 def test_every_kind_of_drift_is_shown_and_mended(project: Project, bare_lab: Lab) -> None:
-    """Stopped, disabled, masked, running or enabled against our wish, static: one plan names all, one deploy mends all."""
+    """Stopped, disabled, masked, running or enabled against our wish, static: one plan names them, one deploy mends."""
     wanted = {"up": "active enabled", "dis": "active enabled", "mask": "active enabled", "off": "inactive disabled",
               "still": "inactive enabled", "static": "active static"}  # fmt: skip
     names = [f"slip-{name}" for name in wanted]
@@ -64,7 +65,8 @@ def test_every_kind_of_drift_is_shown_and_mended(project: Project, bare_lab: Lab
             host,
             "systemctl daemon-reload; systemctl enable -q slip-up slip-off slip-mask slip-still; "
             "systemctl start slip-dis slip-off slip-still; "
-            f"mv {UNITS}/slip-mask.service /usr/lib/systemd/system/; systemctl daemon-reload; systemctl mask -q slip-mask",
+            f"mv {UNITS}/slip-mask.service /usr/lib/systemd/system/; "
+            "systemctl daemon-reload; systemctl mask -q slip-mask",
         )
     project.write(
         "deploy.py",
@@ -79,8 +81,14 @@ def test_every_kind_of_drift_is_shown_and_mended(project: Project, bare_lab: Lab
     try:
         plan = project.slipway("plan")
         assert plan.returncode == 3
-        for line in ("slip-up.service: start", "slip-dis.service: enable", "slip-mask.service: unmask, enable, start",
-                     "slip-off.service: disable, stop", "slip-still.service: stop", "slip-static.service: start"):  # fmt: skip
+        for line in (
+            "slip-up.service: start",
+            "slip-dis.service: enable",
+            "slip-mask.service: unmask, enable, start",
+            "slip-off.service: disable, stop",
+            "slip-still.service: stop",
+            "slip-static.service: start",
+        ):
             assert plan.stdout.count(line) == len(HOSTS), plan.stdout
         assert project.slipway("deploy").returncode == 0
         assert [states(bare_lab, host, *names) for host in HOSTS] == [list(wanted.values())] * 2
@@ -144,7 +152,7 @@ def test_a_unit_file_that_systemd_refuses_does_not_go_live(project: Project, bar
 
 
 def test_a_daemon_reload_that_did_not_happen_is_made_up_for(project: Project, bare_lab: Lab) -> None:
-    """The run dies between the unit's file and systemd reading it: the next run finds the file right and still reloads."""
+    """The run dies between the file and systemd reading it: the next finds the file right and still reloads."""
     for host in HOSTS:
         on(
             bare_lab,

@@ -37,6 +37,7 @@ KINDS = {
 }
 
 _SCRIPT = """\
+export LC_ALL=C  # stat says what kind it is in the host's language
 p="$1"
 if [ ! -e "$p" ] && [ ! -L "$p" ]; then echo absent; exit 0; fi
 stat -c '%F|%a|%U|%G' -- "$p" || exit 1
@@ -68,7 +69,7 @@ class PathFact(FactBase[PathState]):
         if output[0] == ABSENT:
             return PathState(ABSENT)
         kind, mode, owner, group = output[0].rsplit("|", 3)
-        rest = output[1] if len(output) > 1 else ""
+        rest = "\n".join(output[1:])
         known = KINDS.get(kind, "other")
         digest = rest.split()[0] if known == "file" and rest else ""
         return PathState(known, mode, owner, group, digest, rest if known == "link" else "")

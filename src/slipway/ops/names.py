@@ -22,6 +22,8 @@ set -eu
 path=$1 before=$2 after=$3
 umask 022
 trap 'exit 129' HUP INT PIPE TERM
+# One run at a time is on a host, so a candidate that lies here is a dead run's.
+rm -f -- "$path".slipway.????????
 tmp=$(mktemp -- "$path.slipway.XXXXXXXX")
 trap 'rm -f -- "$tmp"' EXIT
 cat > "$tmp"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyinfra import host
@@ -12,7 +12,7 @@ from pyinfra.api import StringCommand, operation
 
 from slipway.facts.files import script
 from slipway.facts.secret_files import SECRETS, SecretFilesFact, salted_sum
-from slipway.report import note_change
+from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
 
 _COMPLETE = ".complete"
@@ -90,11 +90,23 @@ def present(stack: str, directories: Sequence[SecretDirectory]) -> Generator[Str
     if found.get(".", "700:0:0 -") != "700:0:0 -":
         note_change(SECRETS, "mode or owner")
         yield script(_WRITE, SECRETS, "")
-    for directory in wrong:
-        note_change(directory.path(), "owner, mode or content" if directory.name in found else "new secrets")
+    for each in directories:
+        _note(each, found)
     for directory in wrong:
         command = script(_WRITE, SECRETS, directory.name)
         yield StringCommand(*command.bits, _stdin=directory.packed())  # type: ignore[arg-type]  # the seam takes bytes
+
+
+def _note(directory: SecretDirectory, found: Mapping[str, str]) -> None:
+    """Notes what of it is ours, and what differs: which file, and never how its content does."""
+    for path, told in directory.wanted().items():
+        if not told.endswith(" -"):
+            note_managed(f"{SECRETS}/{path}")
+        if path not in found:
+            note_change(f"{SECRETS}/{path}", "new secrets" if path == directory.name else "new")
+        elif found[path] != told:
+            same_sum = found[path].rpartition(" ")[2] == told.rpartition(" ")[2]
+            note_change(f"{SECRETS}/{path}", "mode or owner" if same_sum else "content")
 
 
 def _entry(

@@ -20,7 +20,7 @@ from pyinfra.api import StringCommand, operation
 from slipway.facts.files import Content, script
 from slipway.facts.tree import Entry, TreeFact, TreeState
 from slipway.ops.files import OWED, as_bytes, content_hash
-from slipway.report import note_change
+from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
 
 HERE = "@here@"
@@ -90,6 +90,8 @@ def staged(
     Any other content, mode, owner or file in the live tree counts as a difference. Fails, leaving the live tree, where
     the upload is cut short or the check refuses; the refused version is removed.
     """
+    for path in files:
+        note_managed(f"{root}/current/{path}")
     found = host.get_fact(TreeFact, root=root)
     if found.live and found.entries == _entries(files, f"{root}/{found.live}"):
         host.noop(f"{root}/current is as wanted")
