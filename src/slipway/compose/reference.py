@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from slipway.compose.table import Table
 from slipway.compose.tables import PARTS, Part
+from slipway.reference import cell
 
 _HEADING = "\n## Keys\n"
 _NOT_FIELDS = {
@@ -76,7 +77,7 @@ def _row(part: Part, name: str) -> str:
     field = part.model.model_fields.get(part.table.supported[name].attribute)
     if field is None or described is not None:
         return f"| `{name}` | | {described or ''} |"
-    return f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
+    return f"| `{name}` | {_default(field)} | {cell(field.description or '')} |"
 
 
 def _default(field: FieldInfo) -> str:
@@ -99,19 +100,15 @@ def _refused(table: Table) -> Iterator[str]:
     if table.refused:
         yield "Refused by name:\n\n| Key | Why | Instead |\n| --- | --- | --- |"
         for name, refusal in table.refused.items():
-            yield f"| `{name}` | {_cell(refusal.why)} | {_cell(refusal.instead)} |"
+            yield f"| `{name}` | {cell(refusal.why)} | {cell(refusal.instead)} |"
         yield ""
 
 
 def _noted(table: Table) -> Iterator[str]:
     if table.noted:
         yield "Accepted with a note:\n\n| Key | Note |\n| --- | --- |"
-        yield from (f"| `{name}` | {_cell(note)} |" for name, note in table.noted.items())
+        yield from (f"| `{name}` | {cell(note)} |" for name, note in table.noted.items())
         yield ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def main() -> None:
