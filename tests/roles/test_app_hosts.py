@@ -14,6 +14,7 @@ from slipway.container import ContainerSpec, Limits
 from slipway.lab.lab import Lab
 from slipway.ops import containers as ops
 from slipway.ops.containers import Probe, replacement
+from slipway.seam.errors import FactFailed
 from tests.roles import app_hosts as shop
 from tests.roles.convergence import Outcome, converge
 
@@ -280,3 +281,22 @@ def test_a_singleton_is_stopped_where_it_was_before_it_starts_elsewhere(lab: Lab
     )
     stopped, started = shop.inspect(lab, old)["State"]["FinishedAt"], shop.inspect(lab, new)["State"]["StartedAt"]
     assert stopped < started
+
+
+def test_an_engine_that_is_off_has_nothing_and_one_that_does_not_answer_is_an_error(lab: Lab) -> None:
+    """Before Docker is started there is nothing to ask; a running one that says nothing is never taken for empty."""
+
+    def look() -> Outcome:
+        return converge(lab, [HOST], lambda name: ops.only(name="Look", stack=shop.STACK, names=[]))[HOST]
+
+    shop.shell(lab, HOST, "systemctl stop docker.socket docker")
+    try:
+        assert look().is_unchanged
+    finally:
+        shop.shell(lab, HOST, "systemctl start docker")
+    shop.shell(lab, HOST, "mount --bind /bin/false /usr/bin/docker")
+    try:
+        with pytest.raises(FactFailed, match="DockerFact"):
+            look()
+    finally:
+        shop.shell(lab, HOST, "umount /usr/bin/docker")
