@@ -1,6 +1,6 @@
 """Wrong inputs, one mistake each: what is changed in a project that is right, and what is to be said of it."""
 
-# ruff: noqa: E501 - a table reads by its lines: one mistake in each
+# ruff: noqa: E501, S104 - a table reads by its lines, one mistake in each; an address of all is one of them
 # fmt: off
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.wrong_project import WrongProject, bringing
+from tests.wrong_project import CANARY, WrongProject, bringing
 
 STACK, FLEET, SECRETS = "stacks/demo/compose.yaml", "inventories/fleet.py", "secrets.yaml"
 WORKERS = "worker1, worker2, worker3: "
@@ -181,6 +181,7 @@ SECRET = [
     _session("secret a list", "session_key: [canary-4711-Zm9v]\n", "is a list or a mapping, not text"),
     _session("secret encrypted", "session_key: !vault canary-4711-Zm9v\n", "is still encrypted"),
     edited("unknown kind of source", "group_data/fleet.py", "file:", "vault:", SOURCE, "'vault' is no secret source", "use file:PATH, env:PREFIX or command:WORDS"),
+    edited("a secret for its source", "group_data/fleet.py", "file:secrets.yaml", CANARY, SOURCE, "is no secret source", "use file:PATH"),
     edited("source without a place", "group_data/fleet.py", "file:secrets.yaml", "env:", SOURCE, "env: is cut", "use file:PATH"),
     edited("source of the wrong type", "group_data/fleet.py", '"file:secrets.yaml"', "['secrets.yaml']", SOURCE, "is a list, not text", "write secrets ="),
     edited("command that is not there", "group_data/fleet.py", "file:secrets.yaml", "command:no-such-program {name}", SOURCE, "the program no-such-program is not there", "install it"),

@@ -126,10 +126,10 @@ def _check_declared(run: Run, role: Role, host: Host) -> None:
 
 
 def _refuse(run: Run, host: Host | None, problems: list[Problem]) -> None:
-    """Notes them, as this host's where they are one host's own; outside of validation the host stops here."""
-    run.problems.extend(problems, host.name if host else "")
+    """Notes them, as this host's where they are one host's own. Outside of validation the host stops: BadInput."""
     if not run.declaring:
-        run.problems.raise_if_any()
+        raise BadInput(problems)
+    run.problems.extend(problems, host.name if host else "")
 
 
 def _told(role: Role, host: Host, error: Exception) -> list[Problem]:

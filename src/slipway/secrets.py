@@ -124,8 +124,9 @@ def open_source(spec: str, root: Path) -> Secrets:
     openers: Mapping[str, Callable[[str, Path], Secrets]] = {"file": _file, "env": _environment, "command": _command}
     if kind not in openers or not rest.strip():
         hint = "use file:PATH, env:PREFIX or command:WORDS with {name}"
-        # Only the kind is shown: what follows might be the secret itself.
-        raise SourceUnreadable(f"{kind[:20]!r} is no secret source" if kind not in openers else f"{kind}: is cut", hint)
+        # Nothing of it is shown beyond a kind: it might be a secret, written where its source belongs.
+        what = f"{kind}: is cut" if kind in openers else f"{kind!r} is no secret source"
+        raise SourceUnreadable(what if ":" in spec and kind.isidentifier() else "is no secret source", hint)
     return openers[kind](rest, root)
 
 

@@ -28,11 +28,6 @@ def unreadable(filename: str) -> Problem | None:
     return None
 
 
-def broken_file(error: Any) -> Problem:
-    """Where a file of the project stopped, and why: pyinfra's wrapper of the exception, or a SyntaxError."""
-    return problems_in(error)[0]
-
-
 def problems_in(error: Any) -> list[Problem]:
     """What a file that stopped has to say: the exception at its line, or our own refusals as they are."""
     if isinstance(error, SyntaxError):

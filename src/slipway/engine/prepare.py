@@ -12,7 +12,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_state
 from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import exec_file
 
-from slipway.engine.broken import broken_file
+from slipway.engine.broken import problems_in
 from slipway.engine.run import PLAIN, Run, Stage
 from slipway.facts.machine import MachineFact
 from slipway.report import Change, changes_of
@@ -58,8 +58,7 @@ def _prepare_host(run: Run, deploy_file: Path, host: Host) -> str:
 
 
 def _told(error: Any) -> str:
-    problem = broken_file(error)
-    return f"{problem.where}: {problem.what}"
+    return "\n".join(str(problem) for problem in problems_in(error))
 
 
 def _claim_the_rest(run: Run, host: Host) -> None:
