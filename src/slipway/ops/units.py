@@ -16,6 +16,8 @@ _TOLD = """\
 # What systemctl itself says is only where to look; the reason stands in the unit's own last lines.
 tell() {
   echo "$2 could not $1; its last lines:" >&2
+  # The journal takes lines in a moment after they were said.
+  journalctl --sync || true
   journalctl --unit="$2" --lines=10 --no-pager --output=cat >&2
   exit 1
 }
