@@ -23,10 +23,11 @@ def tasks(data: Redis, ctx: Context) -> None:
     redis.admin(name="Make the host's own way in")
     redis.users(lines=users_acl(data, ctx), name="Write the users")
     replication(data, ctx)
-    redis.configured(content=redis_conf(data, ctx), name="Write redis.conf")
+    content = redis_conf(data, ctx)
+    redis.configured(content=content, name="Write redis.conf")
     unit(data)
     redis.started(name="Start Redis")
-    redis.settled(name="Let Redis work by its configuration")
+    redis.settled(content=content, name="Let Redis work by its configuration")
     for address in listening_addresses(data, ctx):
         waits.port(address=address, port=data.port, seconds=30, name="Wait until Redis takes connections")
 

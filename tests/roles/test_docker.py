@@ -172,7 +172,7 @@ def test_hand_edits_are_told_and_undone(engines: Debians) -> None:
         assert planned["package docker.io hold"] == "hold"
         assert planned["group docker"] == "members: none"
         assert planned["package apparmor"] == "install"
-        expected = "unmask, start" if host == NEW else "restart for dns, log-driver, log-opts"
+        expected = "unmask, enable, start" if host == NEW else "restart for dns, log-driver, log-level, log-opts"
         assert expected in planned["docker.service"], host
     engines.verify(role, verify, DATA)
     assert all(outcome.is_unchanged for outcome in engines.bring(role, DATA).values())

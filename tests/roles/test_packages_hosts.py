@@ -20,7 +20,7 @@ sleep 0.3
 """Holds a lock as apt does (fcntl: a plain flock does not block it), for so many seconds."""
 
 SLOW = """\
-set -e; mkdir -p /tmp/slow/DEBIAN; cd /tmp
+dpkg -P slow > /dev/null 2>&1; set -e; mkdir -p /tmp/slow/DEBIAN; cd /tmp
 printf 'Package: slow\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@example.org>\\nDescription: x\\n' \
   > slow/DEBIAN/control
 printf '#!/bin/sh\\n[ ! -e /tmp/be-slow ] || exec sleep 60\\n' > slow/DEBIAN/postinst; chmod 755 slow/DEBIAN/postinst
@@ -41,7 +41,7 @@ def test_installed_held_and_gone(debians: Debians) -> None:
 
     assert {o.changed[0] for o in debians.run(wanted).values()} == {"Install"}
     for host in HOSTS:
-        assert debians.told(host, "apt-mark showhold") == "tree"
+        assert debians.told(host, "apt-mark showhold tree") == "tree"
         # Its service was not there before, so that nothing may have started it.
         assert debians.told(host, "systemctl is-active cron || true") == "inactive"
         assert debians.told(host, "systemctl is-enabled cron") == "enabled"
@@ -113,6 +113,17 @@ def test_an_installation_finishes_an_interrupted_dpkg_too(debians: Debians) -> N
     debians.both("dpkg -P slow > /dev/null 2>&1; rm -rf /tmp/slow /tmp/slow.deb")
 
 
+def test_a_package_that_dpkg_left_half_installed_is_installed_again(debians: Debians) -> None:
+    """As it is after a power cut while its files were being unpacked."""
+    debians.told(NEW, "apt-get install -y -q tree > /dev/null; rm /usr/bin/tree")
+    torn = "s/^Status: install ok installed/Status: install reinstreq half-installed/"
+    debians.told(NEW, f"sed -i '/^Package: tree$/,/^$/{torn}' /var/lib/dpkg/status")
+    outcome = debians.run(lambda: packages.repaired(name="Repair"), [NEW])[NEW]
+    assert outcome.error == ""
+    assert "tree: reinstreq half-installed" in outcome.planned[0]
+    assert debians.told(NEW, "dpkg --audit; tree --version").startswith("tree v")
+
+
 def test_a_policy_that_a_dead_run_left_is_removed(debians: Debians) -> None:
     """What keeps services from starting during an installation does not outlive the next run."""
     debians.told(NEW, "printf '#!/bin/sh\\n# slipway: start nothing new\\nexit 101\\n' > /usr/sbin/policy-rc.d")
@@ -160,5 +171,5 @@ def test_an_older_version_that_is_asked_for_replaces_a_held_newer_one(debians: D
     )[NEW]
     assert outcome.error == ""
     assert outcome.planned == [f"package tree: 99-1 -> {wanted}", "package tree hold: hold"]
-    assert debians.told(NEW, "dpkg-query -W -f '${Version}' tree; echo; apt-mark showhold") == f"{version}\ntree"
+    assert debians.told(NEW, "dpkg-query -W -f '${Version}' tree; echo; apt-mark showhold tree") == f"{version}\ntree"
     debians.told(NEW, "apt-mark unhold tree > /dev/null")

@@ -46,8 +46,8 @@ class Running:
 
     is_active: bool = False
     answers: bool = False
-    wanted_known: bool = False
-    """Whether the file in place and this version are those that `wanted` was learnt from."""
+    learnt_from: str = ""
+    """SHA-256 of the redis.conf that `wanted` was learnt from; empty where it was by another version of Redis."""
     wanted: dict[str, str] = field(default_factory=dict)
     """Setting to value, as this version of Redis writes what redis.conf says."""
     running: dict[str, str] = field(default_factory=dict)
@@ -68,9 +68,9 @@ _FACT = (
     + """\
 systemctl is-active redis-server.service || true
 command -v redis-server > /dev/null || exit 0
-here="$(sum_of "$conf") $(version)"
 if [ -f "$state/settings" ]; then
-  [ "$(head -n 1 "$state/settings")" = "$here" ] && echo 'known settings'
+  read -r of version < "$state/settings"
+  [ "$version" != "$(version)" ] || echo "learnt $of"
   sed '1d;s/^/wanted /' "$state/settings"
 fi
 if reach; then
@@ -103,7 +103,7 @@ class RedisFact(FactBase[Running]):
         return Running(
             is_active=output[0] in ("active", "activating", "reloading"),
             answers="answers" in said,
-            wanted_known="known settings" in said,
+            learnt_from="".join(line.removeprefix("learnt ") for line in said if line.startswith("learnt ")),
             wanted=_settings(said, "wanted "),
             running=_settings(said, "running "),
             acl_known="known acl" in said,

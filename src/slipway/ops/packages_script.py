@@ -73,7 +73,8 @@ finish_interrupted() {
     sed -nE 's/^(reinstreq [a-z-]+|ok half-installed) //p')
   if [ -n "$torn" ]; then
     patiently apt -f install || true
-    patiently apt install --reinstall -- $torn || fail "dpkg left these half installed: $torn" "$said"
+    patiently apt install --reinstall -- $torn || fail "dpkg left these half installed: $torn" "$said" \
+      "HINT: install their .deb files again, or give them up: dpkg --remove --force-remove-reinstreq NAME"
   fi
 }
 """

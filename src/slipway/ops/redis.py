@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 
 from pyinfra import host
@@ -62,8 +63,10 @@ def started() -> Generator[StringCommand]:
 
 
 @operation()
-def settled() -> Generator[StringCommand]:
-    """The running Redis works by redis.conf and the ACL file: set while it runs where it can be, else by a restart.
+def settled(content: str) -> Generator[StringCommand]:
+    """The running Redis works by redis.conf, which is `content`, and by the ACL file.
+
+    What can be set while it runs is set, the rest is brought by a restart.
 
     What it runs with is compared with what the file comes to in its own words, so that neither a setting changed by
     hand nor a restart that a dead run owed is missed. An append-only file is complete before any restart.
@@ -71,8 +74,8 @@ def settled() -> Generator[StringCommand]:
     found = host.get_fact(RedisFact)
     if not found.is_active:
         return
-    if not found.wanted_known:
-        note_change(CONF, "learn how this version of Redis writes its settings")
+    if found.learnt_from != hashlib.sha256(content.encode()).hexdigest():
+        note_change(UNIT, "take over what is new in redis.conf")
         yield script(LEARN)
         found = host.get_fact(RedisFact)
     for command in _settings(found):

@@ -19,8 +19,9 @@ trial() {
   until as_admin ping 2> /dev/null | grep -q '^PONG'; do
     tries=$((tries + 1))
     if ! kill -0 "$pid" 2> /dev/null || [ "$tries" -ge 100 ]; then  # ten seconds; an empty Redis needs a tenth of one
-      { cat -- "$work/said"; [ ! -f "$work/log" ] || tail -n 5 -- "$work/log"; as_admin ping; } 2>&1 |
-        grep -vE '^$|oO0OoO0OoO0Oo|Redis version=|Configuration loaded|Could not connect' >&2
+      { cat -- "$work/said"; [ ! -f "$work/log" ] || tail -n 20 -- "$work/log"; as_admin ping; } 2>&1 |
+        grep -vE '^$|oO0OoO0OoO0Oo|Redis (version=|is starting)|Configuration loaded|Could not connect' |
+        grep -vE 'overcommit|monotonic clock|open files|Running mode' >&2
       exit 1
     fi
     sleep 0.1
