@@ -359,7 +359,7 @@ def test_a_secret_is_seen_by_nobody_and_printed_nowhere(project: Project, bare_l
     on(
         bare_lab,
         "worker1",
-        f"systemd-run -q --unit=watch --uid=nobody -p StandardOutput=file:/run/watched sh -c {watched}",
+        f"systemd-run -q --unit=watch --uid=nobody -p StandardOutput=truncate:/run/watched sh -c {watched}",
     )
     started = time.monotonic()
     project.write("deploy.py", SECRETS.format(value=f"{CANARY}-old", size=300_000))
