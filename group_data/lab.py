@@ -1,4 +1,4 @@
-"""What differs in the lab: its generated secrets and certificate, a base image made here, this machine's name server."""
+"""What differs in the lab: its secrets and certificate, a base image made here, this machine's name server."""
 
 from slipway.lab import upstream_dns
 from slipway.lab.hosts import hosts_of

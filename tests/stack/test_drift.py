@@ -60,7 +60,7 @@ def test_a_removed_container_is_shown_and_mended(stack: Stack) -> None:
     """A container that somebody removed is in the plan, and stands again after the next deploy."""
     name = on(stack, "worker2", "docker ps --format '{{.Names}}' | grep api").split()[0]
     on(stack, "worker2", f"docker rm -f {name}")
-    assert name in subjects(stack.plan(), "worker2")
+    assert f"container {name}" in subjects(stack.plan(), "worker2")
     stack.deploy()
     assert name in on(stack, "worker2", "docker ps --format '{{.Names}}'").split()
     assert stack.plan()["hosts"] == {}

@@ -32,7 +32,7 @@ class Engine:
     """None where nobody wrote it down: it was started before Slipway came."""
 
     def restart_for(self, wanted: dict[str, Any]) -> list[str]:
-        """Options that differ from what it was started with and that only a restart brings; none where that is unknown."""
+        """Options that differ from what it was started with and that only a restart brings; none where unknown."""
         if not self.is_running or self.started_with is None:
             return []
         keys = {*wanted, *self.started_with} - RELOADABLE
