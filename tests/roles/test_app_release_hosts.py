@@ -43,8 +43,16 @@ def lab() -> Iterator[Lab]:
     for host in HOSTS:
         shop.prepare(lab, host)
     yield lab
+    _remove_built_images()
     if booted:  # one that was up stays up
         lab.down()
+
+
+def _remove_built_images() -> None:
+    """This machine's engine keeps nothing of the test's own image."""
+    built = subprocess.run(["docker", "image", "ls", "-q", "slipway/shop"], capture_output=True, text=True, check=True)
+    if built.stdout:
+        subprocess.run(["docker", "image", "rm", "-f", *set(built.stdout.split())], capture_output=True, check=True)
 
 
 @pytest.fixture(autouse=True)
