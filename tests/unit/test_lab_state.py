@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 import stat
 import subprocess
+import sys
 
 import paramiko
 import pytest
@@ -87,8 +87,7 @@ def test_the_certificate_is_good_for_the_labs_names(lab, name):
 
 def test_the_certificate_is_good_for_no_other_name(lab):
     """The same client refuses it for another name."""
-    with pytest.raises(ssl.SSLCertVerificationError):
-        _handshake(lab, "example.com")
+    assert "Hostname mismatch" in _handshake(lab, "example.com")
 
 
 def test_nothing_is_left_of_it(tmp_path):
@@ -106,26 +105,32 @@ def _make(lab):
     ensure_certificates(lab)
 
 
-def _handshake(lab, name):
-    """Client and server in memory; returns the name that the server was asked for."""
-    trusting = ssl.create_default_context(cafile=lab.tls / "ca.crt")
-    trusting.verify_flags |= ssl.VERIFY_X509_STRICT
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(lab.tls / "server.crt", lab.tls / "server.key")
-    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asked = []
-    serving.sni_callback = lambda sock, wanted, context: asked.append(wanted)
-    client = trusting.wrap_bio(down, up, server_hostname=name)
-    server = serving.wrap_bio(up, down, server_side=True)
-    waiting = [client, server]
-    while waiting:
-        waiting = [side for side in waiting if not _step(side)]
-    return asked[0]
-
-
-def _step(side):
+# In a process of its own: pyinfra's gevent patches ssl in this one, and its callback does not know MemoryBIO.
+_HANDSHAKE = """
+import ssl, sys
+tls, name = sys.argv[1:]
+trusting = ssl.create_default_context(cafile=f"{tls}/ca.crt")
+trusting.verify_flags |= ssl.VERIFY_X509_STRICT
+serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+serving.load_cert_chain(f"{tls}/server.crt", f"{tls}/server.key")
+up, down, asked = ssl.MemoryBIO(), ssl.MemoryBIO(), []
+serving.sni_callback = lambda sock, wanted, context: asked.append(wanted)
+client, server = trusting.wrap_bio(down, up, server_hostname=name), serving.wrap_bio(up, down, server_side=True)
+def step(side):
     try:
         side.do_handshake()
     except ssl.SSLWantReadError:
         return False
     return True
+waiting = [client, server]
+while waiting:
+    waiting = [side for side in waiting if not step(side)]
+print(asked[0])
+"""
+
+
+def _handshake(lab, name):
+    """Client and server in memory: the name that the server was asked for, or why the client refused."""
+    words = [sys.executable, "-c", _HANDSHAKE, str(lab.tls), name]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 
 import click
 
 from slipway.paths import SOURCE_ROOT
 
 FAST = "not hosts and not docker"
+ON_HOSTS = ("pytest", "-m", "hosts or docker", "--durations=15")
+APART = ("tests/stack", "tests/demo", "tests/images")
+"""What runs beside the rest: about half of the time that all of it takes."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -22,21 +26,34 @@ def test(fast: bool, yes: bool, pytest_arguments: tuple[str, ...]) -> None:
         from slipway.machine import make_ready
 
         make_ready(yes)
-    selection = ["-m", FAST] if fast else []
-    sys.exit(_run("pytest", *selection, *pytest_arguments) if pytest_arguments else _everything(selection))
+    if pytest_arguments:
+        sys.exit(_run("pytest", *(["-m", FAST] if fast else []), *pytest_arguments))
+    sys.exit(_everything(fast))
 
 
-def _everything(selection: list[str]) -> int:
+def _everything(fast: bool) -> int:
     """Every step, also where an earlier one failed: a person wants to see all of it at once."""
-    steps = [
-        ("ruff", "check", "."),
-        ("ruff", "format", "--check", "."),
-        ("mypy",),
-        ("pytest", *selection),
-    ]
-    return max(_run(*step) for step in steps)
+    steps = [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("pytest", "-m", FAST)]
+    codes = [_run(*step) for step in steps]
+    return max(*codes, 0 if fast else _on_hosts())
+
+
+def _on_hosts() -> int:
+    """The rest in two processes side by side: most of a test on hosts is waiting. Each has labs of its own."""
+    with tempfile.TemporaryFile("w+") as output:
+        other = subprocess.Popen(_words(*ON_HOSTS, *APART), cwd=SOURCE_ROOT, stdout=output, stderr=subprocess.STDOUT)
+        code = _run(*ON_HOSTS, *(word for path in APART for word in ("--ignore", path)))
+        click.echo(f"--> {' '.join((*ON_HOSTS, *APART))} (ran beside it)", err=True)
+        other_code = abs(other.wait())
+        output.seek(0)
+        click.echo(output.read())
+    return max(code, other_code)
 
 
 def _run(module: str, *arguments: str) -> int:
     click.echo(f"--> {' '.join((module, *arguments))}", err=True)
-    return abs(subprocess.run([sys.executable, "-m", module, *arguments], cwd=SOURCE_ROOT, check=False).returncode)
+    return abs(subprocess.run(_words(module, *arguments), cwd=SOURCE_ROOT, check=False).returncode)
+
+
+def _words(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
