@@ -26,7 +26,9 @@ def _service(name: str, found: DockerState) -> Service:
         return Service(name, "absent", False)
     state = container.health or container.status
     restarts = f", {container.restarts} restarts" if container.restarts else ""
-    is_well = container.status == "running" and container.health in ("", "healthy")
+    # One that has just started is asked by Docker after its first interval; until then nothing speaks against it.
+    well = ("", "healthy") if container.restarts else ("", "healthy", "starting")
+    is_well = container.status == "running" and container.health in well
     return Service(name, f"{state}{restarts}", is_well, container.release)
 
 
