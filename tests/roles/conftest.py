@@ -13,9 +13,10 @@ from tests.roles.debians import HOSTS, Debians
 
 @pytest.fixture(scope="session")
 def debians() -> Iterator[Debians]:
-    """A Debian 13 and a Debian 12. SLIPWAY_TEST_KEEP=1 leaves them up, for whoever writes a test."""
-    lab = Lab("test-roles")
+    """A Debian 13 and a Debian 12. SLIPWAY_TEST_LAB names a lab of one's own to write tests on; it is kept."""
+    own = os.environ.get("SLIPWAY_TEST_LAB")
+    lab = Lab(own or "test-roles")
     lab.up(HOSTS)
     yield Debians(lab)
-    if not os.environ.get("SLIPWAY_TEST_KEEP"):
+    if not own:
         lab.down()
