@@ -52,10 +52,10 @@ class Stack:
         return [host.name for host in self.lab.hosts()]
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "SLIPWAY_LAB": NAME, "PYINFRA_PROGRESS": "off", "COLUMNS": "160"}
     return subprocess.run(
-        words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST_SECONDS,
+        words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST_SECONDS,
         check=False,
     )  # fmt: skip
 

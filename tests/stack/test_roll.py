@@ -1,0 +1,103 @@
+"""Releases: a good one comes without a failed request; a bad one stops at its first host and leaves the old one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stack.conftest import ROOT, Stack, run
+from tests.stack.traffic import traffic
+
+pytestmark = pytest.mark.hosts
+
+
+class Variant:
+    """The project with another Compose file, over the same hosts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for name in ("roles", "templates", "inventories", "group_data", "stacks"):
+            shutil.copytree(ROOT / name, path / name)
+        for name in ("deploy.py", "config.py"):
+            shutil.copy(ROOT / name, path / name)
+        (path / ".slipway").symlink_to(ROOT / ".slipway")
+
+    def edit(self, old: str, new: str) -> None:
+        file = self.path / "stacks/demo/compose.yaml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def slipway(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(sys.executable, "-m", "slipway", *arguments, cwd=self.path)
+
+
+@pytest.fixture
+def variant(stack: Stack, tmp_path: Path) -> Variant:
+    return Variant(tmp_path)
+
+
+def served(stack: Stack) -> dict[str, set[str]]:
+    """Host to the releases that its containers serve."""
+    rows = json.loads(stack.slipway("status", "lab", "--json").stdout)
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row["role"] == "app":
+            found.setdefault(row["host"], set()).add(row["release"])
+    return found
+
+
+def addresses(stack: Stack) -> list[str]:
+    return [stack.lab.address("edge1"), stack.lab.address("edge2")]
+
+
+def test_a_release_comes_and_goes_without_a_failed_request(stack: Stack, variant: Variant) -> None:
+    """Another environment is another release: rolled host by host while clients ask all along; and back again."""
+    old = stack.plan()["release"]
+    variant.edit("LOG_LEVEL: INFO", "LOG_LEVEL: WARNING")
+    with traffic(addresses(stack), "demo.lab.test") as seen:
+        done = variant.slipway("deploy", "lab")
+        assert done.returncode == 0, done.stderr
+        new = json.loads(variant.slipway("plan", "lab", "--json").stdout)["release"]
+        assert served(stack) == {f"worker{n}": {new} for n in (1, 2, 3)}
+        stack.deploy()
+    print(f"{seen.answers} answers, {len(seen.failures)} failures")
+    assert seen.failures == []
+    assert seen.releases == [old, new]
+    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    order = [line.split()[2] for line in done.stderr.splitlines() if line.endswith("  drain")]
+    assert order == ["worker1", "worker2", "worker3"]
+
+
+def test_a_release_that_never_becomes_ready_stops_at_its_first_host(stack: Stack, variant: Variant) -> None:
+    """Exit 1; the first host serves the old release again, the others were not touched and are named; no request
+    failed, and the reason is in the error."""
+    old = stack.plan()["release"]
+    variant.edit("REDIS_PASSWORD_FILE: /run/secrets/redis_password", "REDIS_PASSWORD_FILE: /run/secrets/nobody_has_it")
+    with traffic(addresses(stack), "demo.lab.test") as seen:
+        done = variant.slipway("deploy", "lab")
+    assert done.returncode == 1
+    assert seen.failures == []
+    assert seen.releases == [old]
+    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    assert "nobody_has_it" in done.stderr
+    assert "not touched there: worker2, worker3" in done.stderr
+    assert stack.plan()["hosts"] == {}
+
+
+def test_a_failing_migration_stops_before_any_service(stack: Stack, variant: Variant) -> None:
+    """What the migration said is in the error, no container was replaced, and the old release serves."""
+    old = stack.plan()["release"]
+    variant.edit("command: [alembic, upgrade, head]", "command: [alembic, upgrade, no_such_revision]")
+    with traffic(addresses(stack), "demo.lab.test") as seen:
+        done = variant.slipway("deploy", "lab")
+    assert done.returncode == 1
+    assert "no_such_revision" in done.stderr
+    assert "Stopped in 'Schema'" in done.stderr
+    assert seen.failures == []
+    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
