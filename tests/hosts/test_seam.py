@@ -355,3 +355,28 @@ def test_the_lock_of_a_killed_run_is_free_within_seconds(project: Project, bare_
         bare_lab.exec(host, ["touch", "/root/trace-quick"])
     time.sleep(2)  # the promise is "within seconds": sshd needs a moment to see that its client is gone
     assert project.slipway("deploy").returncode == 0
+
+
+def test_a_question_is_put_once_until_something_changes(project: Project, bare_lab: Lab) -> None:
+    """While nothing changes on a host an answer is remembered; after a change, and in each stage, it is asked anew."""
+    project.write(
+        "deploy.py",
+        """
+        from pyinfra import host
+        from pyinfra.api import FactBase, operation
+
+        class Asked(FactBase):
+            command = "echo x >> /root/trace-asked; wc -l < /root/trace-asked"
+
+        @operation()
+        def twice():
+            first, second = host.get_fact(Asked), host.get_fact(Asked)
+            yield f"echo {first}-{second} >> /root/trace"
+
+        twice(name="Ask twice")
+        twice(name="Ask twice again")
+        """,
+    )
+    assert project.slipway("deploy", "--limit", "worker1").returncode == 0
+    # Once for both while preparing; then once for each operation, as the first one changed something.
+    assert written(bare_lab, "worker1") == ["2-2", "3-3"]

@@ -14,6 +14,7 @@ from pyinfra.context import ctx_state
 from slipway.engine.lock import FleetLock, LockLost
 from slipway.engine.prepare import name_of
 from slipway.engine.run import ONCE, PLAIN, ROLL, Run, Stage
+from slipway.seam.hosts import forget_answers
 from slipway.seam.operations import run_operation
 
 
@@ -67,6 +68,8 @@ class Executor:
         return self.result
 
     def _stage(self, stage: Stage, hosts: list[Host]) -> bool:
+        # A stage may change what other hosts answer: none trusts what was said before it.
+        forget_answers(self.run.state.inventory)
         self.run.events.tell("stage-start", stage=stage.name, details={"hosts": [host.name for host in hosts]})
         started = time.monotonic()
         ok = self._kinds.get(stage.kind, Executor._all_at_once)(self, stage, hosts)

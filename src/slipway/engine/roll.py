@@ -13,6 +13,7 @@ from slipway.engine.run import Stage
 from slipway.remote import Remote, RemoteFailed
 from slipway.rollout import batches
 from slipway.seam.errors import FactFailed
+from slipway.seam.hosts import forget_answers
 from slipway.seam.operations import would_change
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Roll:
         try:
             self._say(host, "drain")
             self._drain(host)
+            forget_answers([host])  # draining takes its time, and a host does things by itself meanwhile
             ok = self._executor.host(self._stage, host)
             if not ok:
                 self._back(host)

@@ -58,7 +58,45 @@ class Connection(SSHConnector):
         if self.client is not None:
             self.client.close()
 
+    def __init__(self, state: Any, host: Any) -> None:
+        super().__init__(state, host)
+        self._changes = 0
+        self._answers: dict[tuple[str, str], tuple[int, tuple[bool, CommandOutput]]] = {}
+
+    def ask(self, command: StringCommand, **arguments: Any) -> tuple[bool, CommandOutput]:
+        """Runs a command that changes nothing. The same question is put once, until something runs that may change
+        the answer, or `forget` is called: what a host does by itself is seen no later than that."""
+        question = (command.get_raw_value(), repr(sorted(arguments.items(), key=lambda item: item[0])))
+        known = self._answers.get(question)
+        if known and known[0] == self._changes:
+            return known[1]
+        before = self._changes
+        answer = self._run(command, **arguments)
+        if answer[0] and before == self._changes:
+            self._answers[question] = (before, answer)
+        return answer
+
+    def forget(self) -> None:
+        """Every answer is asked for anew."""
+        self._answers.clear()
+
+    def put_file(self, *arguments: Any, **options: Any) -> bool:
+        """As pyinfra's; a change."""
+        self._changes += 1
+        return super().put_file(*arguments, **options)
+
     def run_shell_command(
+        self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
+    ) -> tuple[bool, CommandOutput]:
+        """Runs a command that may change the host. See `_run` for what it raises."""
+        # Counted before and after: an answer that is read while it runs is of no use afterwards.
+        self._changes += 1
+        try:
+            return self._run(command, print_output, print_input, **arguments)
+        finally:
+            self._changes += 1
+
+    def _run(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> tuple[bool, CommandOutput]:
         """Runs a command; a time limit that passed and a connection that broke raise, they never look like "no"."""

@@ -14,7 +14,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 
-from slipway.seam.connection import NullConnection
+from slipway.seam.connection import Connection, NullConnection
 from slipway.seam.errors import FactFailed
 
 facts_module: Any = sys.modules["pyinfra.api.facts"]
@@ -44,12 +44,17 @@ def get_fact(
 
 def _ask(state: State, host: Host, fact: Any, fact_kwargs: Any, connector_kwargs: Any) -> tuple[bool, CommandOutput]:
     command = _fact_command(fact, fact_kwargs)
+    prints = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
+    # Another connector (@local, @docker) has no memory: it is asked each time.
+    ask = host.connector.ask if isinstance(host.connector, Connection) else host.run_shell_command
     try:
-        return host.run_shell_command(
-            command, print_output=state.print_fact_output, print_input=state.print_fact_input, **connector_kwargs
-        )
+        return ask(_as_command(command), **prints, **connector_kwargs)
     except (TimeoutError, OSError, SSHException, EOFError) as error:
         raise FactFailed(f"could not read {fact.name}: {error}") from error
+
+
+def _as_command(command: Any) -> StringCommand:
+    return command if isinstance(command, StringCommand) else StringCommand(command)
 
 
 def _fact_command(fact: Any, kwargs: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.connectors.ssh import SSHConnector
 
 from slipway.problems import BadInput, Problem, did_you_mean
+from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
 
 
@@ -27,6 +28,13 @@ def connect_all(state: State) -> None:
     if errors:
         state.failed_hosts.update(host for host in hosts if host.name in errors)
         raise HostUnreachable({host.name: errors[host.name] for host in hosts if host.name in errors})
+
+
+def forget_answers(hosts: Iterable[Host]) -> None:
+    """What these hosts have is asked for anew."""
+    for host in hosts:
+        if isinstance(host.connector, Connection):
+            host.connector.forget()
 
 
 def _connect(host: Host, errors: dict[str, str]) -> None:
