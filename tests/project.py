@@ -49,7 +49,12 @@ class Project:
 
     def popen(self, command: str, *arguments: str) -> subprocess.Popen[str]:
         """The same, left running."""
-        words = [sys.executable, "-m", "slipway", command, "all", *arguments]
+        return self._popen(sys.executable, "-m", "slipway", command, "all", *arguments)
+
+    def popen_pyinfra(self, *arguments: str) -> subprocess.Popen[str]:
+        return self._popen(str(Path(sys.executable).with_name("pyinfra")), "inventories/all.py", *arguments)
+
+    def _popen(self, *words: str) -> subprocess.Popen[str]:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
         return subprocess.Popen(words, cwd=self.path, env=self._env(), text=True, **pipes)  # type: ignore[call-overload,no-any-return]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 import time
 
 import pytest
@@ -146,7 +148,9 @@ def test_unreachable_hosts_stop_the_run_before_any_change(project: Project, bare
     )
     done = project.pyinfra("-y", "deploy.py")
     assert done.returncode == 1
-    assert "worker3" in done.stderr and "nothing was changed anywhere" in done.stderr
+    assert "nothing was changed anywhere" in done.stderr
+    assert re.search(r"worker3 +│ unreachable", done.stderr)
+    assert re.search(r"worker1 +│ not reached", done.stderr)
     assert written(bare_lab, "worker1") == []
 
 
@@ -311,6 +315,33 @@ def test_commands_do_not_wait_for_nagle(project: Project, bare_lab: Lab) -> None
     done = project.pyinfra("-y", "deploy.py", "--limit", "worker1")
     assert "nodelay 1" in done.stdout
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("entry", ["slipway", "pyinfra"])
+def test_an_interrupted_run_says_so(project: Project, bare_lab: Lab, entry: str, number: int, code: int) -> None:
+    """Trap 5: Ctrl-C and SIGTERM in the middle of a deploy end it with 130 and 143, and the lock is free at once."""
+    project.write(
+        "deploy.py",
+        """
+        from pyinfra.operations import server
+        server.shell(name="Take long", commands=["echo start >> /root/trace; sleep 6"])
+        """,
+    )
+    running = project.popen("deploy") if entry == "slipway" else project.popen_pyinfra("-y", "deploy.py")
+    wait_for_start(running, bare_lab)
+    running.send_signal(number)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == code, errors
+    assert "Traceback" not in errors
+    assert project.slipway("deploy", "--limit", "worker2").returncode == 0
+
+
+def wait_for_start(running: subprocess.Popen[str], lab: Lab) -> None:
+    """Until worker1 has begun; bounded by the run's own end."""
+    while not written(lab, "worker1"):
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.1)  # polling a file on the host
 
 
 def test_one_run_at_a_time(project: Project, bare_lab: Lab) -> None:

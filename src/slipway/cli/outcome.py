@@ -13,9 +13,11 @@ import pyinfra_cli  # noqa: F401  isort: skip
 import click
 import gevent
 import pyinfra
+from rich.console import Console
 
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed
+from slipway.engine.progress import show_unreachable
 from slipway.problems import BAD_INPUT, BadInput
 from slipway.seam.errors import HostUnreachable
 
@@ -34,7 +36,10 @@ def truthful() -> Iterator[None]:
         end(str(error), BAD_INPUT)
     except LockHeld as error:
         end(str(error), LOCK_HELD)
-    except (HostUnreachable, PrepareFailed) as error:
+    except HostUnreachable as error:
+        show_unreachable(error, Console(stderr=True))
+        sys.exit(FAILED)
+    except PrepareFailed as error:
         end(str(error), FAILED)
 
 

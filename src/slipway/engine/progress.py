@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from slipway.engine.events import Event
-from slipway.engine.execute import Result
+from slipway.engine.execute import HostResult, Result
+from slipway.seam.errors import HostUnreachable
 
 MARKS = {"changed": ("changed", "yellow"), "failed": ("FAILED", "bold red"), "unchanged": ("ok", "green")}
 
@@ -116,6 +117,13 @@ def _outcome(result: Result, name: str) -> tuple[str, str]:
     if name in result.untouched:
         return f"not reached ({result.stopped_in})", "yellow"
     return ("changed", "yellow") if host.changed else ("no change", "green")
+
+
+def show_unreachable(error: HostUnreachable, console: Console) -> None:
+    """Every host of a run that could not begin: who did not answer and why, and who was left as it was."""
+    result = Result({name: HostResult() for name in error.reached}, stopped_in="connecting", untouched=error.reached)
+    console.print(summary(result, tuple(error.hosts)))
+    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
 
 
 def errors(result: Result) -> list[str]:

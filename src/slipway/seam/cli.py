@@ -27,7 +27,7 @@ from slipway.engine.execute import Result
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed, pending, prepare
-from slipway.engine.progress import JsonProgress, PlainProgress, errors, summary
+from slipway.engine.progress import JsonProgress, PlainProgress, errors, show_unreachable, summary
 from slipway.engine.run import current_run, is_bound
 from slipway.engine.session import attach, execute
 from slipway.problems import BAD_INPUT, BadInput, Problem, Problems, did_you_mean
@@ -68,7 +68,10 @@ def _told() -> Iterator[None]:
         _end(str(error), BAD_INPUT)
     except LockHeld as error:
         _end(str(error), LOCK_HELD)
-    except (HostUnreachable, PrepareFailed) as error:
+    except HostUnreachable as error:
+        show_unreachable(error, Console(stderr=True))
+        sys.exit(FAILED)
+    except PrepareFailed as error:
         _end(str(error), FAILED)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyinfra.api.exceptions import PyinfraError
 
 
@@ -12,7 +14,7 @@ class FactFailed(PyinfraError):
 class HostUnreachable(PyinfraError):
     """One or more hosts did not answer. Nothing was changed anywhere."""
 
-    def __init__(self, hosts: dict[str, str]) -> None:
-        self.hosts = hosts
+    def __init__(self, hosts: dict[str, str], reached: Sequence[str] = ()) -> None:
+        self.hosts, self.reached = hosts, tuple(reached)
         told = "\n".join(f"  {name}: {why}" for name, why in hosts.items())
         super().__init__(f"unreachable, nothing was changed anywhere:\n{told}")

@@ -27,7 +27,8 @@ def connect_all(state: State) -> None:
             state.activate_host(host)
     if errors:
         state.failed_hosts.update(host for host in hosts if host.name in errors)
-        raise HostUnreachable({host.name: errors[host.name] for host in hosts if host.name in errors})
+        reached = [host.name for host in hosts if host.name not in errors]
+        raise HostUnreachable({host.name: errors[host.name] for host in hosts if host.name in errors}, reached)
 
 
 def forget_answers(hosts: Iterable[Host]) -> None:
