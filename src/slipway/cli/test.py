@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,13 @@ APART = ("tests/stack", "tests/demo", "tests/images")
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--fast", is_flag=True, help="Only what needs no host: seconds.")
+@click.option("--whole", is_flag=True, help="Every case of the long sweeps; else a sample, its seed printed.")
 @click.option("--yes", is_flag=True, help="Consent to what has to be installed and started.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def test(fast: bool, yes: bool, pytest_arguments: tuple[str, ...]) -> None:
+def test(fast: bool, whole: bool, yes: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Run the test suite: linters, unit tests, and everything on container hosts. Further arguments go to pytest."""
+    if whole:
+        os.environ["SLIPWAY_TEST_WHOLE"] = "1"
     if not fast:
         from slipway.machine import make_ready
 
