@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,9 @@ def declare(
     + group_data: more folders of group data, as pyinfra's --group-data
     """
     install()
+    # Roles are the project's, wherever the command was started from.
+    if str(project_root()) not in sys.path:
+        sys.path.insert(0, str(project_root()))
     inventory = with_connector(read_inventory(inventory_path, override_data, group_data), NullConnection)
     run = _new_run(inventory, inventory_path, list(limit))
     files = list(deploy_files)
