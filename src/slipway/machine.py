@@ -17,6 +17,8 @@ import click
 from slipway.paths import state_dir
 
 SOCKET = Path("/var/run/docker.sock")
+BOOTSTRAP = ["mmdebstrap", "debian-archive-keyring", "gpg", "libdpkg-perl", "libdistro-info-perl"]
+"""mmdebstrap, and what it only recommends but needs to make another Debian release than the machine's own."""
 START_SECONDS = 60
 """A first start of the engine on a slow disk takes some seconds; a minute means that it will not come."""
 
@@ -50,7 +52,7 @@ def missing() -> list[Need]:
     if not _engine_answers() and shutil.which("dockerd") is None:
         packages.append("docker.io")
     if shutil.which("mmdebstrap") is None:
-        packages += ["mmdebstrap", "debian-archive-keyring"]
+        packages += BOOTSTRAP
     if shutil.which("ssh") is None:
         packages.append("openssh-client")
     needs = []
