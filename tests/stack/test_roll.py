@@ -80,6 +80,22 @@ def test_a_release_comes_and_goes_without_a_failed_request(stack: Stack, variant
     assert order == ["worker1", "worker2", "worker3"]
 
 
+def test_history_knows_both_releases(stack: Stack, variant: Variant) -> None:
+    """Run after a roll and its way back: both are on record, the one that serves is the newest, and they differ."""
+    told = json.loads(stack.slipway("history", "lab", "--json").stdout)
+    old = stack.plan()["release"]
+    assert told[-1]["id"] == old
+    assert sorted(told[-1]["serves_on"]) == sorted(stack.hosts)
+    others = [each["id"] for each in told if not each["serves_on"]]
+    assert others, "the release that was rolled back from is still kept"
+    assert old in stack.slipway("history", "lab").stdout
+    assert json.loads(stack.slipway("show", "lab", old[:8]).stdout)["id"] == old
+    assert '"services"' in stack.slipway("diff", "lab", others[-1], old).stdout
+    unknown = stack.slipway("show", "lab", "nothing")
+    assert unknown.returncode == 2
+    assert "no host keeps it" in unknown.stderr
+
+
 def test_a_release_that_never_becomes_ready_stops_at_its_first_host(stack: Stack, variant: Variant) -> None:
     """Exit 1; the first host serves the old release again, the others were not touched and are named; no request
     failed, and the reason is in the error."""

@@ -22,6 +22,9 @@ COMMANDS = {
     "plan": ("slipway.cli.deploy:plan", "Show what a deploy would change. Exit 3 where it would."),
     "deploy": ("slipway.cli.deploy:deploy", "Bring every host to what is wanted and roll the release."),
     "status": ("slipway.cli.status:status", "What runs where: host, role, service, release, health."),
+    "history": ("slipway.cli.history:history", "Releases that the hosts keep: when, who, which commit, where."),
+    "show": ("slipway.cli.history:show", "One release's record."),
+    "diff": ("slipway.cli.history:diff", "What two releases differ in."),
     "verify": ("slipway.cli.verify:verify", "Check every role on every host, with testinfra."),
 }
 
