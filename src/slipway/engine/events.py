@@ -13,7 +13,7 @@ class Event:
     """Something that happened."""
 
     kind: str
-    """run-start, connect, stage-start, host-start, operation, host-end, stage-end, note, failure or run-end."""
+    """stage-start, host-start, operation-start, operation, host-end, stage-end, note, failure or run-end."""
     host: str = ""
     stage: str = ""
     what: str = ""

@@ -95,13 +95,13 @@ class Executor:
         self.run.events.tell("host-start", stage=stage.name, host=host.name)
         ok = all(self.operation(stage, host, identity) for identity in self.run.operations_of(stage, host))
         took = time.monotonic() - started
-        self.result.hosts[host.name].seconds += took
         self.run.events.tell("host-end", stage=stage.name, host=host.name, outcome="" if ok else "failed", seconds=took)
         return ok
 
     def operation(self, stage: Stage, host: Host, identity: str) -> bool:
         """One operation on one host. No change is begun without the lock."""
         started, name = time.monotonic(), name_of(self.run, identity)
+        self.run.events.tell("operation-start", stage=stage.name, host=host.name, what=name)
         try:
             self._lock.check()
             ok = run_operation(self.run.state, host, identity)
@@ -110,6 +110,7 @@ class Executor:
             host.connector_data.setdefault("slipway_errors", {})[identity] = str(error)
         outcome = self._count(host, identity, name, ok)
         took = time.monotonic() - started
+        self.result.hosts[host.name].seconds += took
         self.run.events.tell("operation", stage=stage.name, host=host.name, what=name, outcome=outcome, seconds=took)
         return ok
 

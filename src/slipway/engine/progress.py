@@ -75,7 +75,7 @@ class LiveProgress:
         if not event.host:
             return
         row = self._rows.setdefault(event.host, {"what": "", "changed": 0, "unchanged": 0, "since": time.monotonic()})
-        row["what"], row["since"] = event.what or event.stage, time.monotonic()
+        row["what"], row["since"] = _at(event), time.monotonic()
         if event.kind == "operation":
             row[event.outcome] = int(str(row.get(event.outcome, 0))) + 1
             if event.outcome != "unchanged":
@@ -88,13 +88,18 @@ class LiveProgress:
         return time.monotonic() - self._start
 
     def _table(self) -> Table:
-        table = Table(title=f"{self._stage}  {self._elapsed():.0f} s", title_justify="left", box=None)
-        for name in ("host", "last", "changed", "ok", "for"):
+        table = Table(title=f"{self._stage}  {self._elapsed():.0f} s", title_justify="left", box=None, expand=True)
+        for name in ("host", "at", "changed", "ok", "for"):
             table.add_column(name)
         for host, row in self._rows.items():
             since = time.monotonic() - float(str(row["since"]))
             table.add_row(host, str(row["what"]), str(row["changed"]), str(row["unchanged"]), f"{since:.0f} s")
         return table
+
+
+def _at(event: Event) -> str:
+    """What a host is at after this event; an operation that has ended is followed by the next at once."""
+    return "-" if event.kind == "host-end" else event.what or event.stage
 
 
 def summary(result: Result, unreachable: tuple[str, ...] = ()) -> Table:
