@@ -1,4 +1,4 @@
-"""What differs in the lab: its secrets and certificate, a base image made here, this machine's name server."""
+"""What differs in the lab: its secrets and certificate, this machine's name server."""
 
 from slipway.lab import upstream_dns
 from slipway.lab.hosts import hosts_of
@@ -7,7 +7,6 @@ from slipway.lab.layout import layout
 x_lab = layout()
 
 secrets = f"file:{x_lab.secrets}"
-variables = {"DEMO_BASE": "slipway/debian:trixie"}
 
 # Inside a container host resolv.conf names only 127.0.0.11, which containers in it cannot reach.
 docker = {"dns": upstream_dns()}

@@ -61,6 +61,7 @@ def test_hosts_are_privileged_where_the_engine_allows_it():
 def test_hosts_get_each_right_where_it_does_not():
     """An engine that is confined itself, on cgroup v1: every capability it may have, and systemd forced onto v1."""
     able = Abilities(cgroup_version=1, privileged=False)
+    assert host_config(able._replace(can_drop=False))["CapDrop"] == []
     config = host_config(able)
     assert "Privileged" not in config
     assert (config["CapAdd"], config["CapDrop"]) == (["ALL"], ["SYS_RESOURCE"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from slipway.cli.outcome import FAILED, end, truthful  # first: it patches for gevent
@@ -18,6 +20,7 @@ from slipway.engine.execute import Result
 from slipway.engine.run import Run
 from slipway.engine.session import connected
 from slipway.engine.session import deploy as deploy_run
+from slipway.lab.engine import LabFailed
 from slipway.lab.lab import Lab
 from slipway.machine import make_ready
 from slipway.proving import Edge, NotProven, prove_demo
@@ -34,7 +37,7 @@ def demo(yes: bool) -> None:
     _step("This machine")
     make_ready(yes)
     _step("Container hosts")
-    with truthful():
+    with truthful(), _told():
         Lab(say=lambda line: click.echo(f"    {line}", err=True)).up()
         _step("Deploy: ./slipway deploy lab")
         with progress(as_json=False, verbose=False) as events, connected(INVENTORY, events=events) as run:
@@ -45,6 +48,15 @@ def demo(yes: bool) -> None:
     _step("Proof, through both edges")
     _prove(run)
     _show_end(run, result, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """A lab that does not come up is told in its own words."""
+    try:
+        yield
+    except LabFailed as error:
+        end(str(error), FAILED)
 
 
 def _step(title: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 SUITES = {"12": "bookworm", "13": "trixie", "bookworm": "bookworm", "trixie": "trixie"}
-_DEBIAN = re.compile(r"(?:docker\.io/)?(?:library/)?debian:(\w+)(?:-slim)?")
+_DEBIAN = re.compile(r"(?:(?:docker\.io/)?(?:library/)?|slipway/)debian:(\w+)(?:-slim)?")
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 """As the -slim images of Debian leave them out; licences stay."""
 
@@ -40,7 +40,8 @@ def ensure_base(client: DockerClient, wanted: str, say: Say) -> str:
     for ref in filter(None, (wanted, own)):
         if image_id(client, ref):
             return ref
-    reason = _pull(client, wanted, say)
+    # Whatever a registry has under our own name is not ours.
+    reason = "it is made here" if wanted == own else _pull(client, wanted, say)
     if not reason:
         return wanted
     if own is None or suite is None:

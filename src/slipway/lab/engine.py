@@ -33,6 +33,8 @@ class Abilities(NamedTuple):
     cgroup_version: int
     privileged: bool
     """Whether `--privileged` works: it does not where the machine itself lacks capabilities."""
+    can_drop: bool = True
+    """Whether the engine takes "without SYS_RESOURCE": a newer one refuses to drop what the machine has not got."""
 
 
 def connect() -> DockerClient:
@@ -65,7 +67,7 @@ def unusable_engine(answer: str) -> Problem:
 def abilities(client: DockerClient, image: str) -> Abilities:
     """What the engine can do; `image` is any image with /bin/true, to try `--privileged` with."""
     version = int(client.info().get("CgroupVersion", 1))
-    return Abilities(version, _runs_privileged(client, image))
+    return Abilities(version, _runs_privileged(client, image), _takes_drop(client, image))
 
 
 def _runs_privileged(client: DockerClient, image: str) -> bool:
@@ -81,9 +83,21 @@ def _runs_privileged(client: DockerClient, image: str) -> bool:
         probe.remove(force=True, v=True)
 
 
+def _takes_drop(client: DockerClient, image: str) -> bool:
+    from docker.errors import APIError
+
+    try:
+        probe = client.containers.create(image, entrypoint="/bin/true", cap_add=["ALL"], cap_drop=["SYS_RESOURCE"])
+    except APIError:
+        return False  # "invalid CapDrop": then "ALL" is what the machine has, without it
+    probe.remove(force=True, v=True)
+    return True
+
+
 def host_config(able: Abilities) -> dict[str, Any]:
     """The engine API's HostConfig that lets systemd be PID 1 and Docker run inside."""
-    rights = {"Privileged": True} if able.privileged else _RIGHTS_ONE_BY_ONE
+    one_by_one = _RIGHTS_ONE_BY_ONE if able.can_drop else {**_RIGHTS_ONE_BY_ONE, "CapDrop": []}
+    rights = {"Privileged": True} if able.privileged else one_by_one
     # A host that reboots comes back: systemd then ends with a code other than 0. One that was stopped stays down.
     comes_back = {"RestartPolicy": {"Name": "on-failure"}}
     return {**rights, **comes_back, "CgroupnsMode": "private", "Tmpfs": {"/run": "", "/run/lock": ""}}
