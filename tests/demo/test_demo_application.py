@@ -224,12 +224,20 @@ def test_open_websockets_outlive_sigterm_until_the_drain_is_over(stack: Stack) -
     assert any(json.loads(line["text"])["type"] == "draining" for line in lines[:-1])
 
 
+def quiet(stack: Stack) -> None:
+    """The worker takes no more jobs. A read that has begun may still bring it one: it blocks for a second at most."""
+    stack.worker.kill("SIGUSR1")
+    until(lambda: any(line["message"] == "taking no more jobs" for line in logs(stack.worker)), "the worker quiet")
+    time.sleep(1.2)
+
+
 def test_a_worker_told_to_stop_finishes_its_job(stack: Stack) -> None:
     """SIGTERM during a job: the job is done by that worker, at its first attempt, and the exit code is 0."""
-    stack.worker.kill("SIGUSR1")  # quiet, so that the other one gets the job
+    quiet(stack)  # so that the other one gets the job
     worker = stack.start("worker", "worker-stopping")
     job_id = submit(stack, "sleep", seconds=3)
     until(lambda: job(stack, job_id)["state"] == "running", "the job running")
+    assert job(stack, job_id)["worker"] == "worker-stopping"
     assert stopped(worker) == 0
     done = job(stack, job_id)
     assert (done["state"], done["worker"], done["attempts"]) == ("done", "worker-stopping", 1)
@@ -238,7 +246,7 @@ def test_a_worker_told_to_stop_finishes_its_job(stack: Stack) -> None:
 
 def test_a_job_of_a_killed_worker_is_taken_over(stack: Stack) -> None:
     """SIGKILL in the middle of a job: another worker does it, and it is told as the second attempt."""
-    stack.worker.kill("SIGUSR1")
+    quiet(stack)
     worker = stack.start("worker", "worker-killed")
     job_id = submit(stack, "sleep", seconds=1.5)
     until(lambda: job(stack, job_id)["state"] == "running", "the job running")

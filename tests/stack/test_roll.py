@@ -75,6 +75,8 @@ def test_a_release_comes_and_goes_without_a_failed_request(stack: Stack, variant
     assert seen.failures == []
     assert seen.releases == [old, new]
     assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    # The record holds the file's policy too, and that is the variant's now: put right without touching a container.
+    assert " drain" not in stack.deploy().stderr
     assert stack.plan()["hosts"] == {}
     order = [line.split()[2] for line in done.stderr.splitlines() if line.endswith("  drain")]
     assert order == ["worker1", "worker2", "worker3"]
