@@ -87,7 +87,7 @@ def _show_end(run: Run, result: Result, seconds: float) -> None:
     for name in ("Host", "Address", "Roles", "Changes"):
         table.add_column(name)
     for member in run.fleet:
-        roles = dict.fromkeys(role.name.partition(".")[0] for role, _ in run.applied.get(member.name, []))
+        roles = dict.fromkeys(role.name.partition("-")[0] for role, _ in run.applied.get(member.name, []))
         table.add_row(member.name, member.address, ", ".join(roles), str(result.hosts[member.name].changed))
     Console().print(table)
     click.echo(_how_to_go_on(edges, seconds))

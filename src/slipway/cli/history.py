@@ -77,7 +77,7 @@ def history(inventory: str, as_json: bool) -> None:
         return
     table = Table()
     for name in ("Release", "When", "Who", "Commit", "Kept by", "Serves on"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for each in known.values():
         said = each.record
         serves = f"{len(each.serves_on)} hosts" if each.serves_on else "-"
