@@ -25,6 +25,8 @@ def _service(name: str, found: DockerState) -> Service:
     if container is None:
         return Service(name, "absent", False)
     state = container.health or container.status
+    if container.is_crash_looping:
+        return Service(name, f"crash-looping, {container.restarts} restarts", False, container.release)
     restarts = f", {container.restarts} restarts" if container.restarts else ""
     # One that has just started is asked by Docker after its first interval; until then nothing speaks against it.
     well = ("", "healthy") if container.restarts else ("", "healthy", "starting")

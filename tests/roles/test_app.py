@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from roles.app.tasks import _question, _times
 from slipway.compose import Edge, Stack, load
 from slipway.container import ContainerSpec, Limits, Mount, Publish
 from slipway.context import Context
-from slipway.facts.containers import DockerFact, DockerState, Found, familiar
+from slipway.facts.containers import DockerFact, DockerState, Found, familiar, found_container
 from slipway.facts.files import script
 from slipway.facts.releases import ReleaseRecords
 from slipway.facts.secret_files import SecretFilesFact, salted_sum
@@ -312,3 +313,14 @@ def test_a_hostile_argument_stays_an_argument() -> None:
     """Quotes, newlines and command substitutions reach Docker as they are written."""
     spec = ContainerSpec("s", "w", 1, "r", "i", "n", argv=("a'b", '$(id)\n`id`; "', "*"))
     assert shlex.split(str(script("exit 0", *spec.create_words())))[-3:] == ["a'b", '$(id)\n`id`; "', "*"]
+
+
+@pytest.mark.parametrize(("restarts", "up", "looping"), [(5, 1, True), (5, 300, False), (1, 1, False)])
+def test_a_crash_loop_is_told_by_restarts_and_not_by_running(restarts: int, up: int, looping: bool) -> None:
+    """A container that is up for the moment counts as crash-looping by how often and how lately it was restarted."""
+    said = {"name": "/shop-web-1", "image": "sha256:1", "labels": {}, "status": "running", "exit_code": 0,
+            "oom_killed": False, "restarts": restarts, "health": "", "memory": 0, "nano_cpus": 0, "pids": None,
+            "restart": {"Name": "always"}, "grace": None, "ports": None,
+            "started": "2026-01-01T00:00:00.123456789Z"}  # fmt: skip
+    now = datetime(2026, 1, 1, tzinfo=UTC).timestamp() + up
+    assert found_container(said, now).is_crash_looping is looping

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pyinfra.api import FactBase, StringCommand
@@ -18,6 +20,7 @@ UNPROVEN = "/var/lib/slipway/unproven"
 _FORMAT = (
     '{"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},'
     '"exit_code":{{.State.ExitCode}},"oom_killed":{{.State.OOMKilled}},"restarts":{{.RestartCount}},'
+    '"started":{{json .State.StartedAt}},'
     '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},'
     '"memory":{{.HostConfig.Memory}},"nano_cpus":{{.HostConfig.NanoCPUs}},"pids":{{json .HostConfig.PidsLimit}},'
     '"restart":{{json .HostConfig.RestartPolicy}},"grace":{{json .Config.StopTimeout}},'
@@ -32,10 +35,16 @@ if ! ids=$(docker ps --all --quiet --no-trunc --filter "label=slipway.stack=$1" 
   echo "$ids" >&2; exit 1
 fi
 [ -z "$ids" ] || docker container inspect --format "container $2" $ids || exit 1
+[ -z "$ids" ] || echo "now $(date +%s)"
 docker image ls --no-trunc --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}} {{.ID}}' || exit 1
 docker network ls --filter "label=slipway.stack=$1" --format 'network {{.Name}}' || exit 1
 [ ! -d "$3" ] || for marker in "$3"/*; do [ ! -e "$marker" ] || echo "unproven ${marker##*/}"; done
 """
+
+
+CRASHES, CRASH_SECONDS = 3, 30
+"""Restarts, and seconds since the last one, from which a container counts as crash-looping. Docker waits ever longer
+between two of them, so that after three the next is seconds away."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,8 @@ class Found:
     health: str = ""
     """starting, healthy, unhealthy; empty without a HEALTHCHECK."""
     restarts: int = 0
+    up_seconds: float = math.inf
+    """Seconds since it was started last, by the host's clock."""
     memory: int = 0
     nano_cpus: int = 0
     pids: int = 0
@@ -63,6 +74,11 @@ class Found:
     """Seconds between the signal that asks it to end and SIGKILL."""
     addresses: frozenset[str] = frozenset()
     """Addresses of the host that its ports are bound to."""
+
+    @property
+    def is_crash_looping(self) -> bool:
+        """Whether its policy restarts it again and again, also where it happens to be up at the moment."""
+        return self.restarts >= CRASHES and self.up_seconds < CRASH_SECONDS
 
     @property
     def is_previous(self) -> bool:
@@ -133,30 +149,37 @@ class DockerFact(FactBase[DockerState]):
         return DockerState()
 
     def process(self, output: list[str]) -> DockerState:
-        rows: dict[str, list[str]] = {"container": [], "image": [], "network": [], "unproven": []}
+        rows: dict[str, list[str]] = {"container": [], "image": [], "network": [], "unproven": [], "now": ["0"]}
         for line in output:
             kind, _, rest = line.partition(" ")
             rows.get(kind, []).append(rest)
-        found = [found_container(json.loads(row)) for row in rows["container"]]
+        now = float(rows["now"][-1])
+        found = [found_container(json.loads(row), now) for row in rows["container"]]
         images = {name: identity for row in rows["image"] for name, identity in _image_names(row)}
         return DockerState(
             {each.name: each for each in found}, images, frozenset(rows["network"]), frozenset(rows["unproven"])
         )
 
 
-def found_container(said: Mapping[str, Any]) -> Found:
-    """A container from what the inspect template says of it."""
+def found_container(said: Mapping[str, Any], now: float = math.inf) -> Found:
+    """A container from what the inspect template says of it; `now` is the host's clock, in seconds since 1970."""
     policy = said["restart"]
     attempts = policy.get("MaximumRetryCount") or 0
     bindings = [binding for each in (said["ports"] or {}).values() for binding in each or []]
     return Found(
         name=said["name"].lstrip("/"), image=said["image"], status=said["status"], labels=said["labels"] or {},
         exit_code=said["exit_code"], oom_killed=said["oom_killed"], health=said["health"], restarts=said["restarts"],
+        up_seconds=now - _seconds(said.get("started", "")),
         memory=said["memory"], nano_cpus=said["nano_cpus"], pids=max(said["pids"] or 0, 0),
         restart=f"{policy['Name']}:{attempts}" if attempts else policy["Name"],
         grace=10.0 if said["grace"] is None else said["grace"],
         addresses=frozenset(binding["HostIp"] for binding in bindings),
     )  # fmt: skip
+
+
+def _seconds(timestamp: str) -> float:
+    """Docker's time stamp (UTC, to the nanosecond) as seconds since 1970; 0 where it has none."""
+    return datetime.fromisoformat(f"{timestamp[:19]}+00:00").timestamp() if len(timestamp) > 19 else 0.0
 
 
 def _image_names(row: str) -> list[tuple[str, str]]:

@@ -100,6 +100,8 @@ def _what_differs(spec: ContainerSpec, found: Found | None, state: DockerState) 
         why.append("made from another image")
     if found.status != "running":
         why.append(found.status)
+    elif found.is_crash_looping:
+        why.append("crash-looping")
     if found.health == "unhealthy":
         why.append("unhealthy")
     if spec.name in state.unproven:

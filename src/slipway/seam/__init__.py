@@ -28,6 +28,7 @@ def install() -> None:
     if pyinfra.__version__ != WRITTEN_AGAINST:
         what = f"version {pyinfra.__version__} is installed"
         raise BadInput([Problem("pyinfra", what, f"Slipway needs {WRITTEN_AGAINST}; ./slipway installs it")])
+    ssh_client.get_host_keys = connection.host_keys
     ssh_client.get_missing_host_key_policy = connection.policy_without_prompts
     operations.operation_module.solve_operation_consistency = operations.operation_identity
     operations.operation_module.pop_global_arguments = operations.arguments_with_conditions

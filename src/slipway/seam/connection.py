@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -175,6 +176,27 @@ class Stream:
 
     def close(self) -> None:
         self._channel.close()
+
+
+def host_keys(filenames: tuple[str, ...]) -> Any:
+    """The keys in these files, as they are now: pyinfra reads a file once for the life of the process."""
+    stamps = tuple((name, _stamp(name)) for name in filenames)
+    if stamps not in _keys:
+        _stock_host_keys.cache.clear()
+        _keys[stamps] = _stock_host_keys(filenames)
+    return _keys[stamps]
+
+
+def _stamp(name: str) -> tuple[int, int, int]:
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+_stock_host_keys: Any = ssh_client.get_host_keys
+_keys: dict[Any, Any] = {}
 
 
 def _limited_shell(shell: str, seconds: float) -> str:
