@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
@@ -50,9 +51,13 @@ def script(text: str, *arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", QuoteString(text), "slipway", *(QuoteString(argument) for argument in arguments))
 
 
-def with_input(command: StringCommand, stdin: bytes | Iterable[bytes]) -> StringCommand:
-    """The same command with this on its standard input, byte for byte: how content and secrets reach a host."""
-    return StringCommand(*command.bits, _stdin=stdin)  # type: ignore[arg-type]  # the seam's connection takes bytes
+def with_input(command: StringCommand, stdin: bytes | Iterable[bytes], seconds: int | None = None) -> StringCommand:
+    """The same command with this on its standard input, byte for byte: how content and secrets reach a host.
+
+    + seconds: its time limit, where it needs more than others
+    """
+    limit: Any = {"_timeout": seconds} if seconds else {}
+    return StringCommand(*command.bits, _stdin=stdin, **limit)  # type: ignore[arg-type]  # the seam takes bytes
 
 
 class PathFact(FactBase[PathState]):

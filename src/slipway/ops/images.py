@@ -10,7 +10,7 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
 from slipway.facts.containers import DockerFact
-from slipway.facts.files import script
+from slipway.facts.files import script, with_input
 from slipway.facts.images import ImageRoomFact
 from slipway.images import Build, Image, ImageFailed, ensure_built
 from slipway.images.registry import pull_words
@@ -45,7 +45,7 @@ def present(stack: str, ref: str, build: Build | None = None, seconds: int = 180
         room = host.get_fact(ImageRoomFact)
         _check_room(image, room.free)
         blocks = pack(ref, room.held)
-        yield StringCommand(*script(_LOAD, ref).bits, _stdin=blocks, _timeout=seconds)  # type: ignore[arg-type]  # the seam takes bytes
+        yield with_input(script(_LOAD, ref), blocks, seconds)
         _check(stack, image)
     except _Differs as error:
         yield script('docker image rm --force "$1" >/dev/null; printf "%s\\n" "$2" >&2; exit 1', ref, str(error))

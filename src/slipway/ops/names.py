@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from slipway.facts.files import script
+from slipway.facts.files import script, with_input
 from slipway.facts.names import HostName, HostsFile
 from slipway.report import note_change
 
@@ -56,7 +56,7 @@ def fleet(addresses: Mapping[str, Sequence[str]]) -> Generator[StringCommand]:
     lines = (found.splitlines(keepends=True), wanted.splitlines(keepends=True))
     note_change(PATH, "fleet names", "".join(difflib.unified_diff(*lines, f"{PATH} (on the host)", f"{PATH} (wanted)")))
     command = script(_WRITE, PATH, _sha256(found), _sha256(wanted))
-    yield StringCommand(*command.bits, _stdin=wanted.encode())  # type: ignore[arg-type]  # the seam takes bytes
+    yield with_input(command, wanted.encode())
 
 
 @operation()

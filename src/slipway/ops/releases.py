@@ -11,7 +11,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from slipway.facts.containers import DockerFact
-from slipway.facts.files import script
+from slipway.facts.files import script, with_input
 from slipway.facts.releases import RELEASES, ReleaseRecords, ReleasesFact
 from slipway.facts.secret_files import SECRETS
 from slipway.release import Origin
@@ -63,7 +63,7 @@ def recorded(record: Mapping[str, Any], origin: Origin, keep: int) -> Generator[
     line = " ".join((when, identity, origin.who, origin.commit or "-"))
     told = json.dumps({**wanted, "when": when, "who": origin.who, "commit": origin.commit}, sort_keys=True)
     words = (RELEASES, identity, line, SECRETS, str(record["stack"]), *_outdated(found, identity, keep))
-    yield StringCommand(*script(_WRITE, *words).bits, _stdin=f"{told}\n".encode())  # type: ignore[arg-type]  # the seam takes bytes
+    yield with_input(script(_WRITE, *words), f"{told}\n".encode())
 
 
 def _is_same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from slipway.facts.files import script
+from slipway.facts.files import script, with_input
 from slipway.facts.secret_files import SECRETS, SecretFilesFact, salted_sum
 from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
@@ -94,7 +94,7 @@ def present(stack: str, directories: Sequence[SecretDirectory]) -> Generator[Str
         _note(each, found)
     for directory in wrong:
         command = script(_WRITE, SECRETS, directory.name)
-        yield StringCommand(*command.bits, _stdin=directory.packed())  # type: ignore[arg-type]  # the seam takes bytes
+        yield with_input(command, directory.packed())
 
 
 def _note(directory: SecretDirectory, found: Mapping[str, str]) -> None:

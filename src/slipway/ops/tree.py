@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from slipway.facts.files import Content, script
+from slipway.facts.files import Content, script, with_input
 from slipway.facts.tree import Entry, TreeFact, TreeState
 from slipway.ops.files import OWED, as_bytes, content_hash
 from slipway.report import note_change, note_managed
@@ -103,7 +103,7 @@ def staged(
     command = script(
         _STAGE, root, name, hashlib.sha256(archive).hexdigest(), str(keep), " ".join(owes), OWED, *words
     )  # fmt: skip
-    yield StringCommand(*command.bits, _stdin=archive)  # type: ignore[arg-type]  # the seam's connector takes bytes
+    yield with_input(command, archive)
 
 
 def version_name(files: Mapping[str, TreeFile], live: str = "") -> str:

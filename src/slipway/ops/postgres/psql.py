@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pyinfra.api import StringCommand
 
-from slipway.facts.files import script
+from slipway.facts.files import script, with_input
 from slipway.facts.postgres import Answer, Cluster
 from slipway.report import note_change
 
@@ -36,7 +36,7 @@ def run(cluster: Cluster, database: str, statements: Sequence[str], together: bo
     """Statements as superuser in one database; where they are `together`, all of them or none."""
     command = script(_RUN, *cluster.words, database, "yes" if together else "no")
     sql = "".join(f"{statement};\n" for statement in statements)
-    return StringCommand(*command.bits, _stdin=sql.encode())  # type: ignore[arg-type]  # the seam's connector takes bytes
+    return with_input(command, sql.encode())
 
 
 def unknown(subject: str, cluster: Cluster) -> StringCommand:
