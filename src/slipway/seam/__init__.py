@@ -1,7 +1,7 @@
 """Where Slipway meets pyinfra: every one of its internals that we touch is touched in this package.
 
 Written against pyinfra 3.10.0. `install()` makes both entry points safe; each correction has a test in
-tests/unit/test_seam.py or tests/hosts/test_seam.py that fails without it.
+tests/hosts/test_seam.py or tests/unit/test_host_keys.py that fails without it.
 """
 
 from __future__ import annotations
