@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -13,6 +15,8 @@ from slipway.paths import SOURCE_ROOT
 
 FAST = "not hosts and not docker"
 ON_HOSTS = ("pytest", "-m", "hosts or docker", "--durations=15")
+NEVER_FAST = ("tests/hosts", "tests/stack", "tests/demo", "tests/images")
+"""Where no test does without a host or an engine: not even read by --fast."""
 APART = ("tests/stack", "tests/demo", "tests/images")
 """What runs beside the rest: about half of the time that all of it takes."""
 
@@ -37,21 +41,29 @@ def test(fast: bool, whole: bool, yes: bool, pytest_arguments: tuple[str, ...]) 
 
 def _everything(fast: bool) -> int:
     """Every step, also where an earlier one failed: a person wants to see all of it at once."""
-    steps = [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("pytest", "-m", FAST)]
-    codes = [_run(*step) for step in steps]
-    return max(*codes, 0 if fast else _on_hosts())
+    tests = ("pytest", "-m", FAST, *(word for path in NEVER_FAST for word in ("--ignore", path)))
+    with _beside(("mypy",)) as types:
+        codes = [_run(*step) for step in (("ruff", "check", "."), ("ruff", "format", "--check", "."), tests)]
+    return max(*codes, types(), 0 if fast else _on_hosts())
 
 
 def _on_hosts() -> int:
     """The rest in two processes side by side: most of a test on hosts is waiting. Each has labs of its own."""
-    with tempfile.TemporaryFile("w+") as output:
-        other = subprocess.Popen(_words(*ON_HOSTS, *APART), cwd=SOURCE_ROOT, stdout=output, stderr=subprocess.STDOUT)
+    with _beside((*ON_HOSTS, *APART)) as other:
         code = _run(*ON_HOSTS, *(word for path in APART for word in ("--ignore", path)))
-        click.echo(f"--> {' '.join((*ON_HOSTS, *APART))} (ran beside it)", err=True)
-        other_code = abs(other.wait())
+    return max(code, other())
+
+
+@contextmanager
+def _beside(words: tuple[str, ...]) -> Iterator[Callable[[], int]]:
+    """Runs a step while the block runs; its output comes in one piece at the end. Gives what its exit code was."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(_words(*words), cwd=SOURCE_ROOT, stdout=output, stderr=subprocess.STDOUT)
+        yield lambda: abs(process.wait())
+        process.wait()
+        click.echo(f"--> {' '.join(words)} (ran beside it)", err=True)
         output.seek(0)
         click.echo(output.read())
-    return max(code, other_code)
 
 
 def _run(module: str, *arguments: str) -> int:
