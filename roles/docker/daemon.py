@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from roles.docker.data import Docker
@@ -43,8 +42,3 @@ def logging(data: Docker) -> dict[str, Any]:
     rotation = {"max-size": data.log_max_size, "max-file": str(data.log_max_file)} if data.log_driver in ROTATED else {}
     opts = {**rotation, **data.log_opts}
     return {"log-driver": data.log_driver, **({"log-opts": opts} if opts else {})}
-
-
-def daemon_json(data: Docker) -> str:
-    """The file. JSON has no comments, so that it cannot say whose it is."""
-    return json.dumps(daemon_options(data), indent=2, sort_keys=True) + "\n"

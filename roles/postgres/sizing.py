@@ -6,9 +6,6 @@ from typing import Literal
 
 from slipway.ops.postgres.settings import Value
 
-BUSY_AUTOVACUUM_WORKERS = 3
-"""PostgreSQL's default; each may take maintenance_work_mem."""
-
 
 def sized(memory_mb: int, cpus: int, max_connections: int | None, storage: Literal["ssd", "hdd"]) -> dict[str, Value]:
     """Settings for a server that may use `memory_mb` MiB.

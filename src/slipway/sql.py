@@ -24,11 +24,6 @@ def literal(value: str) -> str:
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def identifiers(names: Iterable[str]) -> str:
-    """Names as a list, as in GRANT or REVOKE."""
-    return ", ".join(identifier(name) for name in names)
-
-
 def texts(values: Iterable[str]) -> str:
     """Values as an array of text."""
     return f"ARRAY[{', '.join(literal(value) for value in values)}]::text[]"

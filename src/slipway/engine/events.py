@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,17 +29,8 @@ class Events:
 
     def __init__(self, *listeners: Callable[[Event], None]) -> None:
         self._listeners = list(listeners)
-        self._start = time.monotonic()
-
-    def add(self, listener: Callable[[Event], None]) -> None:
-        self._listeners.append(listener)
 
     def tell(self, kind: str, **fields: Any) -> None:
         event = Event(kind, **fields)
         for listener in self._listeners:
             listener(event)
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self._start
