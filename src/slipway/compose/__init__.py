@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slipway.compose.extension import Edge, Migration, RateLimit, Ready, ReleaseSettings, ServiceExtension
-from slipway.compose.host_ports import PORTS_OF_A_SERVICE, REPLICAS_ON_A_HOST, base_port, host_port
+from slipway.compose.host_ports import PORTS_OF_A_SERVICE, REPLICAS_ON_A_HOST, SLOTS, base_port, host_port
 from slipway.compose.loader import load
 from slipway.compose.model import NativeDatabase, NativeRole, NativeService, Service, Stack
 from slipway.compose.parts import (
@@ -24,6 +24,7 @@ from slipway.compose.parts import (
 __all__ = [
     "PORTS_OF_A_SERVICE",
     "REPLICAS_ON_A_HOST",
+    "SLOTS",
     "Amounts",
     "Build",
     "Edge",

@@ -19,6 +19,7 @@ def check_services(services: Sequence[Service], reading: Reading) -> None:
     for service in services:
         for what, hint, path in _alone(service):
             _report(service, what, hint, path, reading)
+        _note_drain(service, reading)
         _check_volumes(service, reading)
         _check_secrets(service, reading)
     _check_routes(services, reading)
@@ -58,7 +59,7 @@ def _singleton(service: Service) -> Iterator[Complaint]:
 
 
 def _start_first(service: Service) -> Iterator[Complaint]:
-    fixed = [port.published for port in service.ports if port.published and not _is_edge_port(service, port.target)]
+    fixed = _fixed_ports(service)
     for key, config in (("update_config", service.update), ("rollback_config", service.rollback)):
         if fixed and config.order == "start-first":
             what = f"start-first with the fixed port {fixed[0]}: two containers cannot hold it"
@@ -67,6 +68,11 @@ def _start_first(service: Service) -> Iterator[Complaint]:
                 "write order: stop-first, or let the edge manage the port: x-slipway.edge",
                 ("deploy", key, "order"),
             )
+
+
+def _fixed_ports(service: Service) -> list[int]:
+    """Ports of the host that only one container can hold."""
+    return [port.published for port in service.ports if port.published and not _is_edge_port(service, port.target)]
 
 
 def _is_edge_port(service: Service, target: int) -> bool:
@@ -79,6 +85,15 @@ def _stopping(service: Service) -> Iterator[Complaint]:
         grace = f"stop_grace_period is {service.stop_grace_period:g} s"
         what = f"{grace}, the application's own time-out {timeout:g} s: it would be killed at work"
         yield what, f"set stop_grace_period to {timeout:g}s or more", ("stop_grace_period",)
+
+
+def _note_drain(service: Service, reading: Reading) -> None:
+    """Not an error: what outlives the drain still has the stop grace, which is long enough."""
+    timeout, drain = service.x.timeout_seconds, service.x.drain_seconds
+    if service.x.edge is not None and timeout is not None and drain < timeout:
+        what = f"drain_seconds is {drain:g} s, the application's own time-out {timeout:g} s: a request that is still"
+        line = reading.line("services", service.name, "x-slipway", "drain_seconds")
+        reading.note(line, f"services.{service.name}: {what} under way then has only stop_grace_period to finish")
 
 
 def _edge(service: Service) -> Iterator[Complaint]:
@@ -100,7 +115,7 @@ def _replicas(service: Service) -> Iterator[Complaint]:
     if service.x.edge is not None and most is not None and most > REPLICAS_ON_A_HOST:
         what = f"max_replicas_per_node is {most}; the edge reaches at most {REPLICAS_ON_A_HOST} replicas on one host"
         yield what, "spread them over more hosts", ("deploy", "placement", "max_replicas_per_node")
-    fixed = [port.published for port in service.ports if port.published and not _is_edge_port(service, port.target)]
+    fixed = _fixed_ports(service)
     if fixed and most is not None and most > 1:
         what = f"several replicas on one host with the fixed port {fixed[0]}"
         yield what, "set max_replicas_per_node to 1", ("deploy", "placement", "max_replicas_per_node")
@@ -187,6 +202,26 @@ def _collide(one: Claim, other: Claim) -> bool:
 
 def _named(ports: range) -> str:
     return f"port {ports.start}" if len(ports) == 1 else f"ports {ports.start}-{ports.stop - 1}"
+
+
+def check_canary(services: Sequence[Service], others_unread: bool, reading: Reading) -> None:
+    """Writes down what keeps a new release of these services from standing beside the old one behind the edge.
+
+    A service that could not be read may well have an edge, so where there are `others_unread` none is missed.
+    """
+    behind = [service for service in services if service.x.edge is not None]
+    if not behind and not others_unread:
+        what = "x-slipway.canary: no service of this file has an edge, so nothing shares sessions out"
+        line = reading.line("x-slipway", "canary")
+        reading.report(Finding(line, what, "remove it, or give a service x-slipway.edge"))
+    for service in behind:
+        fixed = _fixed_ports(service)
+        if service.x.singleton:
+            what = "a singleton with an edge, and x-slipway.canary would run it twice"
+            _report(service, what, "remove `canary`, or `singleton`", ("x-slipway", "singleton"), reading)
+        elif fixed:
+            what = f"the fixed port {fixed[0]}, and x-slipway.canary: two containers cannot hold it"
+            _report(service, what, "remove `canary`, or the port", ("ports",), reading)
 
 
 def check_unused_secrets(secrets: Mapping[str, SecretRef], used: set[str], reading: Reading) -> None:

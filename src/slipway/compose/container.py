@@ -29,6 +29,7 @@ from slipway.problems import did_you_mean
 
 _CAPABILITY = matching(r"(CAP_)?[A-Z][A-Z_]*|ALL", "a capability", "write it like NET_BIND_SERVICE, or ALL")
 _STATE = one_of("service_started", "service_healthy", "service_completed_successfully")
+_TARGET = re.compile(r"(/[^/\x00-\x1f]+)+")
 _HOST = re.compile(r"([A-Za-z0-9._-]+)[:=](\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+|host-gateway)")
 
 
@@ -136,6 +137,8 @@ def secret(node: Node, reading: Reading) -> ServiceSecret:
     values = {"source": text(node, reading)} if isinstance(node, Scalar) else SECRET.read(node, reading)
     target = values.get("target") or values.get("source", "")
     values["target"] = target if target.startswith("/") else f"/run/secrets/{target}"
+    if not _TARGET.fullmatch(values["target"]) or ".." in target.split("/"):
+        raise Wrong(node.line, f"{target!r} is no name or path of a file", "write it like token, or /etc/app/token")
     as_map = node if isinstance(node, MapNode) else MapNode({}, {}, node.line)
     made = SECRET.made(ServiceSecret, values, as_map, reading)
     if len(reading.problems) > told:
@@ -186,7 +189,9 @@ def ulimits(node: Node, reading: Reading) -> dict[str, Ulimit]:
     found: dict[str, Ulimit] = {}
     for name, value in mapping(node):
         with reading.under(name):
-            limit = reading.attempt(_ulimit, value)
+            limit = reading.attempt(_ulimit, value) if re.fullmatch("[a-z]+", name) else None
+            if not re.fullmatch("[a-z]+", name):
+                reading.report(Finding(value.line, "is no limit of the kernel", "write it like nofile or nproc"))
         if limit is not None:
             found[name] = limit
     return found
@@ -201,15 +206,18 @@ def _ulimit(node: Node, reading: Reading) -> Ulimit:
 
 def extra_hosts(node: Node, reading: Reading) -> dict[str, str]:
     if isinstance(node, MapNode):
-        return pairs(node, reading)
+        return dict(_host(f"{name}={address}", node.lines[name]) for name, address in pairs(node, reading).items())
     return dict(list_of(_extra_host)(node, reading))
 
 
 def _extra_host(node: Node, reading: Reading) -> tuple[str, str]:
-    found = text(node, reading)
+    return _host(text(node, reading), node.line)
+
+
+def _host(found: str, line: int) -> tuple[str, str]:
     match = _HOST.fullmatch(found)
     if match is None:
-        raise Wrong(node.line, f"{found!r} is not a name and an address", "write it like db.example.com=10.0.0.5")
+        raise Wrong(line, f"{found!r} is not a name and an address", "write it like db.example.com=10.0.0.5")
     return match[1], match[2].strip("[]")
 
 

@@ -26,6 +26,7 @@ UPDATE = Table(
         "max_failure_ratio": Key("max_failure_ratio", number),
     },
 )
+ROLLBACK = Table(supported={**UPDATE.supported, "failure_action": Key("failure_action", one_of("pause", "continue"))})
 LIMITS = Table(
     supported={"cpus": Key("cpus", number), "memory": Key("memory", size), "pids": Key("pids", integer)},
 )
@@ -92,7 +93,7 @@ DEPLOY = Table(
         "replicas": Key("replicas", limited(Service, "replicas", integer)),
         "resources": Key("resources", lambda node, reading: RESOURCES.build(Resources, node, reading)),
         "update_config": Key("update", lambda node, reading: UPDATE.build(UpdateConfig, node, reading)),
-        "rollback_config": Key("rollback", lambda node, reading: UPDATE.build(UpdateConfig, node, reading)),
+        "rollback_config": Key("rollback", lambda node, reading: ROLLBACK.build(UpdateConfig, node, reading)),
         "restart_policy": Key("restart_policy", _restart_policy),
         "placement": Key("placed", _placement),
     },

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from slipway.compose.nodes import ListNode, MapNode, Node, Scalar, Wrong
-from slipway.compose.reading import Reading, is_there, labelled
+from slipway.compose.reading import Reading, is_there, labelled, refuse_unprintable
 from slipway.compose.scalars import boolean, mapping, refuse_boolean, scalar, text
 from slipway.compose.table import Key, Table
 
@@ -130,6 +130,7 @@ def _parsed(
         raise Wrong(number, "is not NAME=value", _FORM, labelled(path))
     name, written = match[1], match[2]
     if raw and written is not None:
+        refuse_unprintable(written, number, labelled(path))
         return name, written
     return name, _unquoted(f"${{{name}}}" if written is None else written, number, path, reading, above)
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from slipway.compose.extension import Edge, Migration, RateLimit, Ready, ServiceExtension
+from slipway.compose.extension import (
+    CanarySettings,
+    Edge,
+    Migration,
+    RateLimit,
+    Ready,
+    Rollout,
+    ServiceExtension,
+)
 from slipway.compose.nodes import MapNode, Node, Scalar, Wrong
 from slipway.compose.reading import Reading
 from slipway.compose.scalars import (
     boolean,
+    duration,
     integer,
     listing,
+    mapping,
     matching,
+    number,
     one_of,
     one_or_list_of,
     seconds,
@@ -33,7 +44,13 @@ url_path = matching(_PATH, "a path", "write it like / or /api/")
 group_name = matching(
     r"[a-z_][a-z0-9_]*", "the name of an inventory group", "lower-case letters, digits and underscores"
 )
+# Nginx drops headers whose names have an underscore, so such a header would never be seen.
+header_name = matching(r"[A-Za-z][A-Za-z0-9-]*", "the name of a header", "letters, digits and hyphens: X-User-Id")
 extension_name = matching(r"[a-z][a-z0-9_-]*", "the name of a Postgres extension")
+revision = matching(r"[A-Za-z0-9][A-Za-z0-9_.:+@-]*", "the name of a revision", "letters, digits and _ . : + @ -")
+revisions = matching(
+    r"[A-Za-z0-9_.:+@*?\[\]!-]+", "the name of a revision", "letters, digits and _ . : + @ -; `*` stands for anything"
+)
 
 RATE_LIMIT = Table(
     supported={
@@ -141,12 +158,56 @@ MIGRATION = Table(
         "command": Key("command", _command),
         "timeout_seconds": Key("timeout_seconds", seconds),
         "check": Key("check", _command),
+        "revision": Key("revision", revision),
+        "runs_on": Key("runs_on", one_or_list_of(revisions)),
+        "still_runs": Key("still_runs", one_or_list_of(revisions)),
     },
     allows_extensions=False,
 )
+ROLLOUT = Table(
+    supported={
+        "first_host": Key("first_host", boolean),
+        "promote_after": Key("promote_after", duration),
+        "progress_deadline": Key("progress_deadline", duration),
+        "min_healthy": Key("min_healthy", number),
+        "moved_hosts": Key("moved_hosts", one_of("stay", "go_back")),
+        "unreachable": Key("unreachable", one_of("refuse", "continue")),
+    },
+    allows_extensions=False,
+)
+CANARY = Table(
+    supported={
+        "weight": Key("weight", integer),
+        "by": Key("by", one_of("cookie", "header", "address")),
+        "header": Key("header", header_name),
+    },
+    allows_extensions=False,
+)
+
+
+def _rollout(node: Node, reading: Reading) -> Rollout:
+    found = ROLLOUT.build(Rollout, node, reading)
+    if found.promote_after is not None and not found.first_host:
+        line = mapping(node).lines["promote_after"]
+        raise Wrong(line, "promote_after without first_host: no host goes first", "write first_host: true")
+    return found
+
+
+def _canary(node: Node, reading: Reading) -> CanarySettings:
+    found = CANARY.build(CanarySettings, node, reading)
+    lines = mapping(node).lines
+    if found.by == "header" and found.header is None:
+        raise Wrong(lines["by"], "by: header, and `header` is missing", "name the header: header: X-User-Id")
+    if found.by != "header" and found.header is not None:
+        raise Wrong(lines["header"], f"a header, and the sessions are told by {found.by}", "write by: header")
+    return found
+
+
 STACK_EXTENSION = Table(
     supported={
-        "migrate": Key("migrate", lambda node, reading: MIGRATION.build(Migration, node, reading)),
+        "migrate": Key("migration", lambda node, reading: MIGRATION.build(Migration, node, reading)),
+        "rollout": Key("rollout", _rollout),
+        "canary": Key("canary", _canary),
         "keep_releases": Key("keep_releases", integer),
     },
     allows_extensions=False,

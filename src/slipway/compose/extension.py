@@ -90,6 +90,12 @@ class Migration(Data):
     """After which it is stopped and has failed."""
     check: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Command that says by exit code 0 that nothing is left to migrate."""
+    revision: str | None = None
+    """Name of the schema's revision that this release brings; a rollback is decided by it."""
+    runs_on: tuple[str, ...] = ()
+    """Further revisions that this release's code can run on; `*` stands for anything, as in 2026-*."""
+    still_runs: tuple[str, ...] = ()
+    """Older revisions whose releases still run on the schema that this one brings; `*` as above."""
 
 
 class ReleaseSettings(Data):
@@ -97,3 +103,34 @@ class ReleaseSettings(Data):
 
     keep_releases: Annotated[int, Field(ge=1, le=100)] = 5
     """Releases kept on each host for a rollback, the running one included."""
+
+
+class Rollout(Data):
+    """`x-slipway.rollout` of the stack: how a release goes through the hosts. Durations in seconds."""
+
+    first_host: bool = False
+    """Whether the first host goes alone and the rest wait."""
+    promote_after: Annotated[float, Field(ge=0)] | None = None
+    """When the rest follow a first host that went well; where not given they wait for `slipway resume`."""
+    progress_deadline: Annotated[float, Field(gt=0)] = 600.0
+    """How long one batch may take before it has failed."""
+    min_healthy: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of a service's replicas that must be healthy elsewhere in the fleet before a batch takes some away; of
+    several replicas never less than one."""
+    moved_hosts: Literal["stay", "go_back"] | None = None
+    """stay, or go_back: what becomes of hosts that had moved when a roll fails; where not given, go_back if the
+    failure_action of any service is rollback."""
+    unreachable: Literal["refuse", "continue"] = "refuse"
+    """refuse, or continue: what a roll does while one of its hosts does not answer. With continue that host converges
+    when it is back."""
+
+
+class CanarySettings(Data):
+    """`x-slipway.canary` of the stack: a new release first gets a share of sessions, of services with an edge."""
+
+    weight: Annotated[int, Field(ge=0, le=100)]
+    """Percent of the sessions that the new release gets at first."""
+    by: Literal["cookie", "header", "address"] = "cookie"
+    """What makes requests one session: the edge's own cookie, a header's value, or the client's address."""
+    header: str | None = None
+    """Name of the header, with by: header."""

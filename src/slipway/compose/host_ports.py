@@ -15,8 +15,12 @@ REPLICAS_ON_A_HOST = 5
 _FIRST, _SLOTS = 20000, 1000  # 20000 to 29999: below the ports Linux hands out by itself (32768 on)
 
 
-def host_port(service: Service, replica_index: int) -> int:
-    """Port of the host for one replica, counted from 0 on each host.
+SLOTS = 2
+"""A replica and its successor stand beside each other for a while: each has a port of its own."""
+
+
+def host_port(service: Service, replica_index: int, slot: int = 0) -> int:
+    """Port of the host for one replica, counted from 0 on each host, in one of its two slots.
 
     Raises ValueError for a service without an edge and for a sixth replica on one host.
     """
@@ -26,7 +30,7 @@ def host_port(service: Service, replica_index: int) -> int:
         raise ValueError(
             f"{service.name}: a host runs at most {REPLICAS_ON_A_HOST} replicas, not replica {replica_index}"
         )
-    return base_port(service) + replica_index
+    return base_port(service) + replica_index + slot * REPLICAS_ON_A_HOST
 
 
 def base_port(service: Service) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.compose import refused
-from slipway.compose.checks import check_services, check_unused_secrets, in_dependency_order
+from slipway.compose.checks import check_canary, check_services, check_unused_secrets, in_dependency_order
 from slipway.compose.environment import read_env_file
 from slipway.compose.extending import STACK_EXTENSION
 from slipway.compose.extension import Migration, ReleaseSettings
@@ -101,9 +101,11 @@ def _stack(root: Node, reading: Reading) -> Stack:
     secrets = values.get("secrets", {})
     reading.secret_names.update(ref.source for ref in secrets.values() if ref.kind == "environment")
     natives, applications = _services(str(name), root, reading, secrets)
-    migration, release = _extension(values.get("x"), reading)
+    extension = _extension(values.get("x"), reading)
     check_services(applications, reading)
-    _check_migration(migration, reading, [each.name for each in applications])
+    _check_migration(extension.get("migration"), reading, [each.name for each in applications])
+    if extension.get("canary"):
+        check_canary(applications, len(reading.declared("services")) > len(applications) + len(natives), reading)
     _note_unused(secrets, applications, natives, reading)
     ordered = in_dependency_order(applications, reading)
     if len(reading.problems):
@@ -115,8 +117,7 @@ def _stack(root: Node, reading: Reading) -> Stack:
         secrets=secrets,
         volumes=_volume_names(str(name), values.get("volumes", {}), applications),
         native=natives,
-        migration=migration,
-        release=release,
+        **extension,
         notes=tuple(reading.notes),
     )
 
@@ -228,14 +229,16 @@ def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.kind == "null"
 
 
-def _extension(values: Mapping[str, Any] | None, reading: Reading) -> tuple[Migration | None, ReleaseSettings]:
+def _extension(values: Mapping[str, Any] | None, reading: Reading) -> dict[str, Any]:
+    """Fields of the stack that `x-slipway` decides."""
     settings = dict(values or {})
-    migration = settings.pop("migrate", None)
+    names = ("migration", "rollout", "canary")
+    fields: dict[str, Any] = {name: settings.pop(name) for name in names if name in settings}
     node = reading.root.entries.get("x-slipway") if isinstance(reading.root, MapNode) else None
     if node is None or not settings:
-        return migration, ReleaseSettings()
+        return fields
     with reading.under("x-slipway"):
-        return migration, STACK_EXTENSION.made(ReleaseSettings, settings, node, reading)
+        return {**fields, "release": STACK_EXTENSION.made(ReleaseSettings, settings, node, reading)}
 
 
 def _check_migration(migration: Migration | None, reading: Reading, applications: list[str]) -> None:

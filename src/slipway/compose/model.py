@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.compose.extension import Edge, Migration, ReleaseSettings, ServiceExtension
+from slipway.compose.extension import CanarySettings, Edge, Migration, ReleaseSettings, Rollout, ServiceExtension
 from slipway.compose.parts import (
     Build,
     Data,
@@ -209,6 +209,10 @@ class Stack(Data):
     """Services that native roles provide, by their name in the file."""
     migration: Migration | None = None
     """What runs once for each release, before any service."""
+    rollout: Rollout = Rollout()
+    """How a release goes through the hosts."""
+    canary: CanarySettings | None = None
+    """The share of sessions that a new release gets first; None: it gets all of them."""
     release: ReleaseSettings = ReleaseSettings()
     """How releases are kept."""
     notes: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ was written in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ import yaml
 MARK_OPEN, MARK_CLOSE = "\ue000", "\ue001"
 """Private-use characters that stand around a variable's name where its value must not be put in (a secret)."""
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _STANDARD = "tag:yaml.org,2002:"
 _SCALARS = ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -173,6 +175,8 @@ class _Builder:
         if not isinstance(node, yaml.ScalarNode):
             raise Wrong(line, "a key must be a single word, not a list or a mapping")
         key = str(node.value)
+        if _NO_TEXT.search(key):
+            self.findings.append(Finding(line, f"the key {key!r} holds a character that no name can have", "remove it"))
         if key in seen:
             what = f"the key {key!r} is given twice: at line {seen[key]} and at line {line}"
             hint = "write `<<: [*first, *second]`" if key == "<<" else "keep one of them"

@@ -13,7 +13,7 @@ PortNumber = Annotated[int, Field(ge=1, le=65535)]
 class Data(BaseModel):
     """Frozen and strict: no coercion, no unknown field."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class Build(Data):
@@ -143,7 +143,11 @@ class Resources(Data):
 
 
 class UpdateConfig(Data):
-    """How replicas are replaced; the Compose specification's words and defaults. Durations in seconds."""
+    """How replicas are replaced; the Compose specification's words. Durations in seconds.
+
+    The defaults are the specification's; only `monitor`, where it says 0, is Docker's own 5 s: a container that ends
+    right after its start would else count as replaced.
+    """
 
     parallelism: Annotated[int, Field(ge=0)] = 1
     """Replicas at a time; 0 means all at once."""

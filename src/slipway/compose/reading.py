@@ -12,6 +12,7 @@ from typing import TypeVar
 from slipway.compose.interpolation import BadVariable, interpolate
 from slipway.compose.nodes import MARK_CLOSE, MARK_OPEN, Finding, MapNode, Node, Scalar, Told, Wrong
 from slipway.problems import Problems
+from slipway.role import LONGEST_TEXT
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ class Reading:
                 return f"{MARK_OPEN}{name}{MARK_CLOSE}"
             return self.variables.get(name, (beneath or {}).get(name))
 
-        _refuse_unprintable(text, line, file)
+        refuse_unprintable(text, line, file)
         try:
             return interpolate(text, lookup)
         except BadVariable as bad:
@@ -178,7 +179,9 @@ def labelled(path: Path) -> str:
     return str(resolved.relative_to(here)) if resolved.is_relative_to(here) else str(path)
 
 
-def _refuse_unprintable(text: str, line: int, file: str) -> None:
+def refuse_unprintable(text: str, line: int, file: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise Wrong(line, f"has {len(text)} characters; a value has {LONGEST_TEXT} at most", "make a file of it", file)
     for character in ("\0", MARK_OPEN, MARK_CLOSE):
         if character in text:
             raise Wrong(line, f"contains the character U+{ord(character):04X}", "remove it", file)

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from slipway.compose.table import Table
 from slipway.compose.tables import PARTS, Part
 from slipway.reference import cell
+from slipway.sentences import sentences
 
 _HEADING = "\n## Keys\n"
 _NOT_FIELDS = {
@@ -34,6 +35,9 @@ _NOT_FIELDS = {
     ("service", "mem_reservation"): "The older word for `deploy.resources.reservations.memory`.",
     ("service", "pids_limit"): "The older word for `deploy.resources.limits.pids`.",
     ("stack extension", "migrate"): "What runs once for each release, before any service, below.",
+    ("stack extension", "rollout"): "How a release goes through the hosts, below.",
+    ("stack extension", "canary"): "The share of sessions that a new release gets first, below.",
+    ("rollback_config", "failure_action"): "pause or continue: a rollback that fails is not rolled back.",
     ("deploy", "restart_policy"): "The Swarm form of `restart`, below.",
     ("deploy", "placement"): "Where replicas may run, below.",
     ("placement", "constraints"): "Only `node.labels.group == NAME`, which is `x-slipway.group`.",
@@ -77,7 +81,8 @@ def _row(part: Part, name: str) -> str:
     field = part.model.model_fields.get(part.table.supported[name].attribute)
     if field is None or described is not None:
         return f"| `{name}` | | {described or ''} |"
-    return f"| `{name}` | {_default(field)} | {cell(field.description or '')} |"
+    said = sentences(part.model).get(part.table.supported[name].attribute, "")
+    return f"| `{name}` | {_default(field)} | {cell(said)} |"
 
 
 def _default(field: FieldInfo) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from slipway.compose.nodes import ListNode, MapNode, Node, Scalar, Told, Wrong, described
@@ -183,13 +184,26 @@ def pairs(node: Node, reading: Reading) -> dict[str, str]:
     if isinstance(node, ListNode):
         split = (reading.attempt(_pair, item) for item in node.items)
         return dict(pair for pair in split if pair is not None)
-    values = {name: reading.attempt(_value, value) for name, value in mapping(node)}
+    lines = mapping(node).lines
+    values = {name: reading.attempt(partial(_value_of, name, lines[name]), value) for name, value in mapping(node)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _value_of(name: str, line: int, node: Node, reading: Reading) -> str:
+    _named(name, line)
+    return _value(node, reading)
 
 
 def _pair(node: Node, reading: Reading) -> tuple[str, str]:
     name, _, value = text(node, reading).partition("=")
-    return name, value
+    return _named(name, node.line), value
+
+
+def _named(name: str, line: int) -> str:
+    """Docker takes NAME=VALUE: a name with an equals sign would be another one, with another value."""
+    if not name or "=" in name:
+        raise Wrong(line, f"{name!r} is no name: it is empty or has an equals sign in it", "write NAME: value")
+    return name
 
 
 def _value(node: Node, reading: Reading) -> str:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from slipway.compose import container, deploying, environment, extending, loader, mounts, service
-from slipway.compose.extension import Edge, Migration, RateLimit, Ready, ReleaseSettings, ServiceExtension
+from slipway.compose.extension import (
+    CanarySettings,
+    Edge,
+    Migration,
+    RateLimit,
+    Ready,
+    ReleaseSettings,
+    Rollout,
+    ServiceExtension,
+)
 from slipway.compose.model import Service, Stack
 from slipway.compose.parts import (
     Amounts,
@@ -45,8 +54,11 @@ PARTS = (
     Part("ready", "services.NAME.x-slipway.ready", extending.READY, Ready),
     Part("stack extension", "x-slipway", extending.STACK_EXTENSION, ReleaseSettings),
     Part("migration", "x-slipway.migrate", extending.MIGRATION, Migration),
+    Part("rollout", "x-slipway.rollout", extending.ROLLOUT, Rollout),
+    Part("canary", "x-slipway.canary", extending.CANARY, CanarySettings),
     Part("deploy", "services.NAME.deploy", deploying.DEPLOY, Service),
-    Part("update_config", "services.NAME.deploy.update_config and rollback_config", deploying.UPDATE, UpdateConfig),
+    Part("update_config", "services.NAME.deploy.update_config", deploying.UPDATE, UpdateConfig),
+    Part("rollback_config", "services.NAME.deploy.rollback_config", deploying.ROLLBACK, UpdateConfig),
     Part("resources", "services.NAME.deploy.resources", deploying.RESOURCES, Resources),
     Part("limits", "services.NAME.deploy.resources.limits", deploying.LIMITS, Amounts),
     Part("reservations", "services.NAME.deploy.resources.reservations", deploying.RESERVATIONS, Amounts),

@@ -50,6 +50,11 @@ def ensure_base(client: DockerClient, wanted: str, say: Say) -> str:
     return own
 
 
+BOOTSTRAP_SECONDS = 1800
+"""It takes about 15 s; a mirror at the end of a slow line may take a hundred times as long."""
+_HINT = "can this machine reach Debian?"
+
+
 def bootstrap(client: DockerClient, suite: str, say: Say) -> None:
     """Makes the base of a Debian release from its packages, about 15 s. Raises ImageFailed."""
     if shutil.which("mmdebstrap") is None:
@@ -58,10 +63,13 @@ def bootstrap(client: DockerClient, suite: str, say: Say) -> None:
     say(f"making {own_base(suite)} from Debian's packages")
     with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
         words = ["mmdebstrap", "--quiet", "--variant=minbase", *_dpkg_options(), suite, "-"]
-        done = subprocess.run(words, stdout=archive, stderr=subprocess.PIPE, check=False)
+        try:
+            done = subprocess.run(words, stdout=archive, stderr=subprocess.PIPE, timeout=BOOTSTRAP_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise ImageFailed(own_base(suite), f"mmdebstrap: no end within {BOOTSTRAP_SECONDS} s", _HINT) from None
         if done.returncode != 0:
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise ImageFailed(own_base(suite), " ".join(["mmdebstrap:", *last]), "can this machine reach Debian?")
+            raise ImageFailed(own_base(suite), " ".join(["mmdebstrap:", *last]), _HINT)
         client.api.import_image_from_file(archive.name, repository="slipway/debian", tag=suite)
 
 

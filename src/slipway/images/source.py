@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slipway.images.ignored import paths_within
 from slipway.images.problem import ImageFailed
 
 NAME_DIGITS = 16
@@ -48,12 +49,10 @@ def source_digest(build: Build) -> str:
 
 def source_paths(build: Build) -> list[str]:
     """Paths within the context that go to the builder, sorted; always with the Dockerfile."""
-    from docker.utils.build import exclude_paths
-
     if not (build.context / build.dockerfile).is_file():
         hint = "`build.context` and `build.dockerfile` are relative to the Compose file"
         raise ImageFailed(str(build.context), f"no {build.dockerfile} there to build from", hint)
-    found = exclude_paths(str(build.context), [*_ignored(build.context)], dockerfile=build.dockerfile)
+    found = paths_within(build.context, [*_ignored(build.context)], build.dockerfile)
     return sorted(Path(path).as_posix() for path in found)
 
 
