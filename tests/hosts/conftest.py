@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slipway.lab.lab import Lab
+from tests.labs import lab_of_tests
 from tests.project import Project, new_project
 
 BARE = ("worker1", "worker2", "worker3")
@@ -16,7 +17,7 @@ BARE = ("worker1", "worker2", "worker3")
 @pytest.fixture(scope="session")
 def bare_lab() -> Iterator[Lab]:
     """Three bare hosts; worker2 is a Debian 12."""
-    lab = Lab("test-bare")
+    lab = lab_of_tests("test-bare")
     lab.up(BARE)
     yield lab
     lab.down()

@@ -18,6 +18,7 @@ from slipway.lab.images import HOST, tag_of
 from slipway.lab.lab import Lab
 from slipway.lab.layout import LABEL, Layout
 from slipway.problems import BadInput
+from tests.labs import lab_of_tests
 
 pytestmark = pytest.mark.hosts
 
@@ -31,7 +32,7 @@ _COMMAND_SECONDS = 120
 @pytest.fixture(scope="module")
 def lab():
     """Two hosts in a lab of its own."""
-    lab = Lab("lab-itself", say=print)
+    lab = lab_of_tests("lab-itself", say=print)
     lab.up([NEW, OLD])
     yield lab
     lab.down()
@@ -133,7 +134,7 @@ def test_a_host_that_reboots_itself_comes_back(lab):
 
 def test_two_labs_stand_side_by_side(lab):
     """Another name is another network with other addresses; taking it down leaves the first alone."""
-    other, before = Lab("lab-beside"), _incarnations(lab)
+    other, before = lab_of_tests("lab-beside"), _incarnations(lab)
     try:
         other.up([NEW])
         assert other.address(NEW) != lab.address(NEW)
@@ -167,7 +168,7 @@ def test_an_engine_that_gives_no_rights_is_told(lab, tmp_path):
 
 def test_down_leaves_nothing():
     """No container, network, volume or file of the lab; and taking down what is down is no error."""
-    lab = Lab("lab-gone")
+    lab = lab_of_tests("lab-gone")
     lab.up(["cache1"])
     assert sum(_remains(lab)) > 0
     lab.down()

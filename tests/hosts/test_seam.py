@@ -270,6 +270,34 @@ def test_an_exception_on_one_host_is_that_hosts_alone(project: Project, bare_lab
     assert "odd one out" in done.stderr
 
 
+def test_an_upload_is_whole_and_leaves_no_copy(project: Project, bare_lab: Lab) -> None:
+    """Trap 11: what pyinfra's own operations upload replaces the file in one step, keeps its owner and mode, and is at
+    no moment in /tmp; rsync, which would go past the lock, is refused."""
+    bare_lab.exec("worker1", ["sh", "-c", "echo old > /root/trace; chown ops: /root/trace; chmod 600 /root/trace"])
+    project.write(
+        "deploy.py",
+        """
+        from io import StringIO
+        from pyinfra.operations import files, server
+        server.shell(name="Watch", commands=["ls -i /root/trace > /root/trace-before; mkdir /root/trace-d"])
+        files.put(name="Replace", src=StringIO("new"), dest="/root/trace")
+        files.put(name="Make", src=StringIO("mine"), dest="/root/trace-made", mode="640")
+        """,
+    )
+    done = project.pyinfra("-y", "deploy.py", "--limit", "worker1")
+    assert done.returncode == 0, done.stderr
+    assert (written(bare_lab, "worker1"), written(bare_lab, "worker1", "/root/trace-made")) == (["new"], ["mine"])
+    look = "stat -c '%a %U' /root/trace /root/trace-made; ls -i /root/trace; ls /tmp | grep -c pyinfra; ls /root"
+    said = bare_lab.exec("worker1", ["sh", "-c", look]).stdout.splitlines()
+    assert said[:2] == ["600 ops", "640 root"]
+    assert said[2].split()[0] != written(bare_lab, "worker1", "/root/trace-before")[0]
+    assert said[3:] == ["0", "trace", "trace-before", "trace-d", "trace-made"]
+    project.write("deploy.py", 'from pyinfra.operations import files\nfiles.rsync(src="x", dest="/root/trace-d")\n')
+    refused = project.pyinfra("-y", "deploy.py", "--limit", "worker1")
+    assert (refused.returncode, "would go past the host's lock" in refused.stderr) == (1, True), refused.stderr
+    bare_lab.exec("worker1", ["rmdir", "/root/trace-d"])
+
+
 def test_a_command_that_takes_too_long_ends_on_the_host(project: Project, bare_lab: Lab) -> None:
     """Trap 12: a time limit holds on the host itself: the command is gone there, and the error says so."""
     project.write(
@@ -389,7 +417,7 @@ def test_the_lock_of_a_killed_run_is_free_within_seconds(project: Project, bare_
 
 
 def test_a_question_is_put_once_until_something_changes(project: Project, bare_lab: Lab) -> None:
-    """While nothing changes on a host an answer is remembered; after a change, and in each stage, it is asked anew."""
+    """While nothing changes on a host an answer is remembered; after a change it is asked anew."""
     project.write(
         "deploy.py",
         """
@@ -409,5 +437,6 @@ def test_a_question_is_put_once_until_something_changes(project: Project, bare_l
         """,
     )
     assert project.slipway("deploy", "--limit", "worker1").returncode == 0
-    # Once for both while preparing; then once for each operation, as the first one changed something.
-    assert written(bare_lab, "worker1") == ["2-2", "3-3"]
+    # Once for both while preparing, which holds for the first operation too; anew for the second: the first one changed
+    # something.
+    assert written(bare_lab, "worker1") == ["1-1", "2-2"]

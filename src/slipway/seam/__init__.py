@@ -7,6 +7,7 @@ tests/hosts/test_seam.py or tests/unit/test_host_keys.py that fails without it.
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +15,14 @@ from typing import Any
 import pyinfra
 import pyinfra.api.host
 import pyinfra.connectors.sshuserclient.client as ssh_client
+from gevent.hub import Hub
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from slipway.problems import BadInput, Problem
-from slipway.seam import connection, facts, operations, python_files
+from slipway.seam import arguments, facts, host_keys, jump, operations, python_files
+from slipway.seam.errors import RemoteFailed
 
 WRITTEN_AGAINST = "3.10.0"
 
@@ -28,13 +32,19 @@ def install() -> None:
     if pyinfra.__version__ != WRITTEN_AGAINST:
         what = f"version {pyinfra.__version__} is installed"
         raise BadInput([Problem("pyinfra", what, f"Slipway needs {WRITTEN_AGAINST}; ./slipway installs it")])
-    ssh_client.get_host_keys = connection.host_keys
-    ssh_client.get_missing_host_key_policy = connection.policy_without_prompts
+    ssh_client.get_host_keys = host_keys.host_keys
+    ssh_client.get_missing_host_key_policy = host_keys.policy_without_prompts
     operations.operation_module.solve_operation_consistency = operations.operation_identity
+    arguments.install()
     operations.operation_module.pop_global_arguments = operations.arguments_with_conditions
     facts.facts_module.get_fact = pyinfra.api.host.get_fact = facts.get_fact
+    jump.install()
     python_files.install()
+    # Whoever waits for a greenlet tells what it raised; gevent would print a traceback besides.
+    Hub.NOT_ERROR = tuple(dict.fromkeys((*Hub.NOT_ERROR, RemoteFailed, PyinfraError)))
     _ask_once()
+    # What a run makes stays to its end: looking through it for garbage took a sixth of the time, more with each host.
+    gc.set_threshold(20_000, 20, 20)
     _replace(Host, "deploy", operations.enclosing_deploy)
     _replace(Inventory, "get_active_hosts", operations.active_in_order)
 

@@ -19,23 +19,25 @@ import pyinfra_cli.cli as stock
 from pyinfra import logger
 from pyinfra.api import State
 from pyinfra.api.exceptions import PyinfraError
-from rich.console import Console
 
 from slipway.engine.declare import declare
 from slipway.engine.events import Events
-from slipway.engine.execute import Result
+from slipway.engine.execute import INTERRUPTED, Result
+from slipway.engine.holding import stop_at_holds
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed, pending, prepare
 from slipway.engine.progress import JsonProgress, PlainProgress, errors, show_unreachable, summary
 from slipway.engine.run import current_run, is_bound
-from slipway.engine.session import attach, execute
+from slipway.engine.session import attach, execute, questions_of
+from slipway.printable import say
 from slipway.problems import BAD_INPUT, BadInput, Problem, Problems, did_you_mean
 from slipway.seam import hosts, install
 from slipway.seam.connection import Connection
-from slipway.seam.errors import HostUnreachable
+from slipway.seam.errors import FactFailed, HostUnreachable, RemoteFailed
+from slipway.terminal import Terminal
 
-LOCK_HELD, INTERRUPTED, TERMINATED, CHANGES_PENDING, FAILED = 75, 130, 143, 3, 1
+LOCK_HELD, CHANGES_PENDING, FAILED = 75, 3, 1
 
 
 def take_over() -> None:
@@ -49,6 +51,7 @@ def take_over() -> None:
     stock._apply_inventory_limit = _limit
     stock._apply_inventory_exclude = _exclude
     stock.connect_all = _connect_all
+    stock.disconnect_all = hosts.disconnect_all
     stock.load_deploy_file = _load_deploy_file
     stock.run_ops = _run_ops
     stock._do_confirm = _confirm(stock._do_confirm)
@@ -69,14 +72,18 @@ def _told() -> Iterator[None]:
     except LockHeld as error:
         _end(str(error), LOCK_HELD)
     except HostUnreachable as error:
-        show_unreachable(error, Console(stderr=True))
+        show_unreachable(error, Terminal(stderr=True))
         sys.exit(FAILED)
-    except PrepareFailed as error:
+    except (PrepareFailed, FactFailed, RemoteFailed) as error:
         _end(str(error), FAILED)
+    except SystemExit as error:
+        for line in getattr(error, "__notes__", ()):  # what an interrupted run leaves undone
+            say(line, err=True)
+        raise
 
 
 def _end(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
+    say(message, err=True)
     sys.exit(code)
 
 
@@ -152,7 +159,10 @@ def _connect_all(state: State) -> None:
             overrides = state.inventory.get_override_data()
             inventory, group_data = Path(_parameters()["inventory"]), _parameters()["group_data"] or ()
             declared = declare(inventory, files, _parameters()["limit"], overrides, group_data)
-            attach(declared, state, events)
+            run = attach(declared, state, events)
+            run.limit = tuple(_parameters()["limit"] or ())
+            hosts.learn_questions(state.inventory, questions_of(run.fleet.inventory))
+            run.preconditions.append(lambda: stop_at_holds(run))
         hosts.connect_all(state)
 
 
@@ -169,7 +179,8 @@ def _run_ops(state: State, **options: Any) -> None:
     logger.addFilter(quiet)
     try:
         with _told():
-            _results[state] = execute(current_run(state), "pyinfra")
+            words = " ".join(path.name for path in _deploy_files())
+            _results[state] = execute(current_run(state), f"pyinfra {words}")
     finally:
         logger.removeFilter(quiet)
 
@@ -201,10 +212,10 @@ def _confirm(ask: Callable[[str], bool]) -> Callable[[str], bool]:
 def _print_pending(state: State) -> None:
     found = pending(current_run(state)) if is_bound(state) else {}
     for host, operations in found.items():
-        click.echo(f"    {host}", err=True)
+        say(f"    {host}", err=True)
         for name, changes in operations:
             told = "; ".join(f"{change.subject}: {change.what}" for change in changes)
-            click.echo(f"      {name}{f' ({told})' if told else ''}", err=True)
+            say(f"      {name}{f' ({told})' if told else ''}", err=True)
     if not found:
         click.echo("    no changes", err=True)
 
@@ -214,10 +225,10 @@ def _print_results(state: State) -> None:
     if result is None:
         _stock_print_results(state)
         return
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     console.print(summary(result))
     for line in errors(result):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if result.is_ok:
         console.print(f"{result.changed} changes" if result.changed else "No changes: all as wanted.")
 
@@ -247,7 +258,7 @@ def _exit() -> None:
 
 def _tell_interruptions_truthfully() -> None:
     def end(number: int, frame: object) -> NoReturn:
-        _end("Interrupted: the step in hand was stopped; run again to finish.", 128 + number)
+        _end(INTERRUPTED, 128 + number)
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)

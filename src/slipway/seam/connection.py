@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gevent
-import pyinfra.connectors.sshuserclient.client as ssh_client
 from gevent.queue import Queue
 from paramiko import SSHException
+from pyinfra import logger
 from pyinfra.api import StringCommand
 from pyinfra.api.output import echo
+from pyinfra.api.util import get_file_io
 from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
+
+from slipway.facts.files import script
+from slipway.printable import printable
+from slipway.seam import at_work
+from slipway.seam.errors import ConnectionLost
+from slipway.seam.fence import fenced, refuse_loss
+from slipway.seam.learnt import path_of
+from slipway.seam.memory import Holds, Memory
+from slipway.seam.over_ssh import OverSsh
+from slipway.seam.streams import MOST_BYTES, Stream, read_lines, write_all
+from slipway.seam.trace import counted, traced
+from slipway.seam.transport import NOT_OPEN, Transport
 
 COMMAND_SECONDS = 900
 """Time limit of a remote command that names none: a slow mirror's package download fits, a hang does not last."""
@@ -24,8 +36,35 @@ COMMAND_SECONDS = 900
 GRACE_SECONDS = 20
 """How much longer than the host itself the controller waits for a command's end before it calls the connection dead."""
 
-OPEN_SECONDS = 30
-"""Time to open a channel on a connection that stands: a black hole is told after this."""
+LINGER_SECONDS = 5
+"""How long an ended command may say nothing before it is not listened to any longer: what it has left running may keep
+its output open for ever. While something comes, as over a slow link, it is heard out."""
+
+ASK_ANEW_SECONDS = 30
+"""Time to be told what still runs on a host, a fresh connection to it included; nobody waits longer for that."""
+
+WORK = "/run/lock"
+"""A directory that every Debian has. Whatever may change a host holds a shared lock on it while it runs, children and
+all: a run that is killed leaves commands behind, and the next run waits for their end before it begins."""
+
+# Born closed to others; an existing file keeps its owner and mode, a new one gets those of any new file.
+_PUT = """\
+set -eu
+to=$1
+[ ! -L "$to" ] || to=$(readlink -f -- "$to")
+[ ! -d "$to" ] || { echo "$to is a directory" >&2; exit 1; }
+new=$(mktemp -- "$to.XXXXXX")
+trap 'rm -f -- "$new"' EXIT
+trap 'exit 129' HUP INT PIPE TERM
+cat > "$new"
+printf '%s  %s\\n' "$2" "$new" | sha256sum --check --status || { echo "the content did not arrive whole" >&2; exit 1; }
+if [ -e "$to" ]; then
+  chmod --reference="$to" -- "$new"; chown --reference="$to" -- "$new"
+else
+  chmod "$(printf %o $((0666 & ~$(umask))))" -- "$new"
+fi
+mv -fT -- "$new" "$to"
+"""
 
 
 class Connection(SSHConnector):
@@ -36,167 +75,228 @@ class Connection(SSHConnector):
         "ssh_strict_host_key_checking": DataMeta("SSH strict host key checking", "yes"),
     }
 
-    commands_run = 0
-    """Remote commands since the connection was made; what the benchmarks count."""
+    transport: Transport = NOT_OPEN
+    """How one command is exchanged. What is above it is the same for a host far away and for this one."""
+    commands_sent: int = 0
+    """Remote commands since the connection was made, the lock's among them; what tests and benchmarks count."""
 
     def connect(self) -> None:
-        super().connect()
-        transport = self._transport
-        # paramiko leaves Nagle's algorithm on: 44 to 50 ms a command instead of 2 to 4 over loopback.
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A stateful firewall forgets an idle connection in minutes; a beat every 15 s keeps it.
-        transport.set_keepalive(15)
+        with traced(self.host.name, "connect"):
+            super().connect()
+        self.transport = OverSsh(self.client)
+
+    def _is_open(self) -> bool:
+        return self.transport.is_open
 
     @property
-    def _transport(self) -> Any:
-        transport = self.client.get_transport() if self.client is not None else None
-        if transport is None:
-            raise SSHException("the connection is not open")
-        return transport
+    def why_closed(self) -> str:
+        """Why nothing can be asked any more."""
+        return self.transport.why_closed
 
     def disconnect(self) -> None:
+        self.memory.foreseen.save()
+        counted(self.host.name, self.commands_sent)
         super().disconnect()
-        if self.client is not None:
-            self.client.close()
+        self.transport.close()
 
     def __init__(self, state: Any, host: Any) -> None:
         super().__init__(state, host)
-        self._changes = 0
-        self._answers: dict[tuple[str, str], tuple[int, tuple[bool, CommandOutput]]] = {}
+        self.memory = Memory(self)
+        self.token = ""
+        """Of the lock that the run holds here; empty outside of one. It stays when the lock has been given back: a
+        step that was still about to begin is refused then."""
+        self.begun_by: Callable[[], float] | None = None
+        """Says by when (seconds since the host started) a change has to have begun; None where it may at any time."""
 
-    def ask(self, command: StringCommand, **arguments: Any) -> tuple[bool, CommandOutput]:
-        """Runs a command that changes nothing. The same question is put once, until something runs that may change
-        the answer, or `forget` is called: what a host does by itself is seen no later than that."""
-        question = (command.get_raw_value(), repr(sorted(arguments.items(), key=lambda item: item[0])))
-        known = self._answers.get(question)
-        if known and known[0] == self._changes:
-            return known[1]
-        before = self._changes
-        answer = self._run(command, **arguments)
-        if answer[0] and before == self._changes:
-            self._answers[question] = (before, answer)
-        return answer
+    def ask(
+        self, command: StringCommand, holds: Holds = Holds.UNTIL_ANY_CHANGE, print_output: bool = False,
+        print_input: bool = False, **arguments: Any,
+    ) -> tuple[bool, CommandOutput]:  # fmt: skip
+        """Runs a command that changes nothing. The same question is put once, for as long as its answer holds: what a
+        host does by itself is seen when something changes, or the memory is told to forget."""
+        return self.memory.ask(command, {"print_output": print_output, "print_input": print_input}, arguments, holds)
 
-    def forget(self) -> None:
-        """Every answer is asked for anew."""
-        self._answers.clear()
+    def learn_from(self, directory: Path) -> None:
+        """What the last run asked of this host lies there; what this one asks is left there when it disconnects."""
+        self.memory.foreseen.learn_from(path_of(directory, self.host.name))
 
-    def put_file(self, *arguments: Any, **options: Any) -> bool:
-        """As pyinfra's; a change."""
-        self._changes += 1
-        return super().put_file(*arguments, **options)
+    def put_file(
+        self, filename_or_io: Any, remote_filename: str, remote_temp_filename: str | None = None,
+        print_output: bool = False, print_input: bool = False, **arguments: Any,
+    ) -> bool:  # fmt: skip
+        """What pyinfra's own operations upload: under the lock as any change, whole or not at all, no copy in /tmp."""
+        with get_file_io(filename_or_io) as file:
+            content = file.read()
+        command = script(_PUT, remote_filename, hashlib.sha256(content).hexdigest())
+        ok, output = self.run_shell_command(command, print_output, print_input, **{**arguments, "_stdin": content})
+        if not ok:
+            logger.error("%s%s: %s", self.host.print_prefix, remote_filename, " / ".join(output.output_lines[-3:]))
+        return ok
+
+    def check_can_rsync(self) -> None:
+        """Raises NotImplementedError: rsync comes to the host by itself, past the lock and the fence."""
+        raise NotImplementedError("rsync would go past the host's lock; use slipway.ops.tree, or files.sync")
 
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> tuple[bool, CommandOutput]:
         """Runs a command that may change the host. See `_run` for what it raises."""
         # Counted before and after: an answer that is read while it runs is of no use afterwards.
-        self._changes += 1
+        self.memory.changed()
         try:
-            return self._run(command, print_output, print_input, **arguments)
+            return self._run(command, print_output, print_input, changes=True, **arguments)
         finally:
-            self._changes += 1
+            self.memory.changed()
 
     def _run(
-        self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
-    ) -> tuple[bool, CommandOutput]:
+        self, command: StringCommand, print_output: bool = False, print_input: bool = False, changes: bool = False,
+        **arguments: Any,
+    ) -> tuple[bool, CommandOutput]:  # fmt: skip
         """Runs a command; a time limit that passed and a connection that broke raise, they never look like "no"."""
         seconds = arguments.pop("_timeout", None) or COMMAND_SECONDS
         stdin = arguments.pop("_stdin", None)
         good_codes = arguments.pop("_success_exit_codes", None) or [0]
         get_pty = arguments.pop("_get_pty", False)
-        arguments["_shell_executable"] = _limited_shell(arguments.get("_shell_executable") or "sh", seconds)
-        unix_command = make_unix_command_for_host(self.state, self.host, command, **arguments)
+        unix_command = self._unix_command(command, seconds, changes, arguments)
         if print_input:
             echo(f"{self.host.print_prefix}>>> {unix_command}", err=True)
-        self.commands_run += 1
-        code, output = self._exchange(unix_command.get_raw_value(), stdin, get_pty, seconds, print_output)
-        if code in (124, 137) and code not in good_codes:
-            output.combined_lines.append(OutputLine("stderr", _why_killed(code, seconds)))
+        self.commands_sent += 1
+        with traced(self.host.name, command.get_raw_value()):
+            try:
+                code, output = self._exchange(unix_command.get_raw_value(), stdin, get_pty, seconds, print_output)
+            except (ConnectionLost, SSHException, OSError, EOFError) as error:
+                why = str(error) or self.why_closed  # paramiko says nothing of a channel whose connection has ended
+                heard = error.heard if isinstance(error, ConnectionLost) else ()
+                raise ConnectionLost(f"{why}{self._still_at_work() if changes else ''}", heard) from error
+        self.note_how_it_ended(code, output, seconds, good_codes)
         return code in good_codes, output
+
+    def _unix_command(
+        self, command: StringCommand, seconds: float, changes: bool, arguments: dict[str, Any]
+    ) -> StringCommand:
+        """The command as it goes to the host: as whom, within its time, and under the lock where it changes it."""
+        if changes and self.token:
+            until = self.begun_by() if self.begun_by else None
+            command = fenced(command, self.token, arguments.pop("_chdir", None), arguments.pop("_env", None), until)
+        shell = _limited_shell(arguments.get("_shell_executable") or "sh", seconds)
+        arguments["_shell_executable"] = f"flock --shared {WORK} {shell}" if changes else shell
+        return make_unix_command_for_host(self.state, self.host, command, **self.as_whom(arguments))
+
+    def as_whom(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """pyinfra's arguments, with what they say of whom a command runs as."""
+        return arguments
+
+    def note_how_it_ended(
+        self, code: int, output: CommandOutput, seconds: float, good_codes: Sequence[int] = (0,)
+    ) -> None:
+        """Adds why it was killed, where it was. Raises LockLost where it was not begun."""
+        refuse_loss(self.host.name, code, output.output_lines)
+        if code in (124, 137) and code not in good_codes:
+            output.combined_lines.append(OutputLine("stderr", f"{_why_killed(code, seconds)}{self._still_at_work()}"))
+
+    def show_again(self, command: StringCommand, print_input: bool, **arguments: Any) -> None:
+        """Prints a command that has gone up among others as if it were going by itself."""
+        if not print_input:
+            return
+        seconds = arguments.pop("_timeout", None) or COMMAND_SECONDS
+        for name in ("_success_exit_codes", "_get_pty"):
+            arguments.pop(name, None)
+        unix_command = self._unix_command(command, seconds, True, arguments)
+        echo(f"{self.host.print_prefix}>>> {unix_command}", err=True)
+
+    def print_lines(self, output: CommandOutput, print_output: bool) -> None:
+        """Prints what such a command has said."""
+        show = self._printer(print_output)
+        for line in output.output_lines:
+            show(line)
+
+    def _still_at_work(self) -> str:
+        """What of ours still runs on the host, asked anew, through another connection where this one is gone."""
+        try:
+            with gevent.Timeout(ASK_ANEW_SECONDS, TimeoutError(f"no answer within {ASK_ANEW_SECONDS} s")):
+                lines = self._list_at_work()
+        except Exception as error:  # a postscript to an error that is told anyway
+            return f"; what still runs there could not be told: {error}"
+        found = at_work.told(lines)
+        return f"; still at work there: {found}" if found else "; nothing of it is at work there any more"
+
+    def _list_at_work(self) -> list[str]:
+        if self._is_open():
+            try:
+                return self._run(at_work.at_work(WORK), _sudo=True, _timeout=10)[1].stdout_lines
+            except ConnectionLost:
+                if self._is_open():  # else it was only just ending when we looked
+                    raise
+        anew = type(self)(self.state, self.host)
+        anew.connect()
+        try:
+            return anew._run(at_work.at_work(WORK), _sudo=True, _timeout=10)[1].stdout_lines
+        finally:
+            anew.disconnect()
 
     def _exchange(
         self, words: str, stdin: Any, get_pty: bool, seconds: float, print_output: bool
     ) -> tuple[int, CommandOutput]:
-        channel = self._transport.open_session(timeout=OPEN_SECONDS)
+        channel = self.transport.channel()
         if get_pty:
             channel.get_pty()
-        channel.exec_command(words)
         lines: Queue[OutputLine] = Queue()
         show = self._printer(print_output)
-        readers = [
-            gevent.spawn(_write_all, channel, stdin),
-            gevent.spawn(_read_lines, channel.makefile("rb"), "stdout", lines, show),
-            gevent.spawn(_read_lines, channel.makefile_stderr("rb"), "stderr", lines, show),
-        ]
+        readers: list[gevent.Greenlet] = []
+        longest = seconds + GRACE_SECONDS
         try:
-            with gevent.Timeout(seconds + GRACE_SECONDS, TimeoutError(f"no answer within {seconds + GRACE_SECONDS} s")):
-                gevent.joinall(readers)
+            with gevent.Timeout(longest, TimeoutError(f"no answer within {longest:g} s, its limit was {seconds:g} s")):
+                channel.exec_command(words)
+                self.transport.open_ahead()
+                readers += [
+                    gevent.spawn(write_all, channel, stdin),
+                    gevent.spawn(read_lines, channel.makefile("rb"), "stdout", lines, show),
+                    gevent.spawn(read_lines, channel.makefile_stderr("rb"), "stderr", lines, show),
+                ]
+                for reader in readers:
+                    reader.link_value(lambda ended: channel.close() if ended.value is False else None)
                 code = channel.recv_exit_status()
+                _hear_out(channel, readers)
+        except (SSHException, OSError, EOFError) as error:
+            raise ConnectionLost(str(error), list(lines.queue)) from error
         finally:
             gevent.killall(readers, block=False)
             channel.close()
+        if any(reader.value is False for reader in readers):
+            raise SSHException(f"it said more than {MOST_BYTES >> 20} MiB, and was not listened to any longer")
         if code == -1:
-            raise SSHException("the connection ended before the command did; how it ended is not known")
+            why = "the channel was closed" if self._is_open() else self.why_closed
+            raise ConnectionLost(f"{why} before the command had ended; how it ended is not known", list(lines.queue))
         return code, CommandOutput(list(lines.queue))
 
     def open_stream(self, command: StringCommand, seconds: int) -> Stream:
         """Starts a command as root and leaves it running: lines are written to it and read from it as they come."""
         shell = _limited_shell("sh", seconds)
-        words = make_unix_command_for_host(self.state, self.host, command, _sudo=True, _shell_executable=shell)
-        channel = self._transport.open_session(timeout=OPEN_SECONDS)
+        words = make_unix_command_for_host(
+            self.state, self.host, command, **self.as_whom({"_sudo": True, "_shell_executable": shell})
+        )
+        self.commands_sent += 1
+        with traced(self.host.name, command.get_raw_value()):
+            channel = self.transport.channel()
+        channel.set_combine_stderr(True)  # what sudo or the login shell says of why it does not begin
         channel.exec_command(words.get_raw_value())
+        self.transport.open_ahead()
         return Stream(channel)
 
     def _printer(self, print_output: bool) -> Callable[[str], None]:
         if not print_output:
             return lambda line: None
-        return lambda line: echo(f"{self.host.print_prefix}{line}", err=True)
+        return lambda line: echo(f"{self.host.print_prefix}{printable(line)}", err=True)
 
 
-class Stream:
-    """A running command on a host."""
-
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
-        self._lines = channel.makefile("rb")
-
-    def write(self, line: str) -> None:
-        """Raises OSError where the command or the connection has ended."""
-        self._channel.sendall(f"{line}\n".encode())
-
-    def read_line(self) -> str | None:
-        """The next line; None where it has ended."""
-        raw = self._lines.readline()
-        return raw.decode("utf-8", errors="replace").rstrip("\n") if raw else None
-
-    def exit_code(self) -> int:
-        """Waits for the end. -1 where the connection broke first."""
-        return int(self._channel.recv_exit_status())
-
-    def close(self) -> None:
-        self._channel.close()
-
-
-def host_keys(filenames: tuple[str, ...]) -> Any:
-    """The keys in these files, as they are now: pyinfra reads a file once for the life of the process."""
-    stamps = tuple((name, _stamp(name)) for name in filenames)
-    if stamps not in _keys:
-        _stock_host_keys.cache.clear()
-        _keys[stamps] = _stock_host_keys(filenames)
-    return _keys[stamps]
-
-
-def _stamp(name: str) -> tuple[int, int, int]:
-    try:
-        found = Path(name).stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-_stock_host_keys: Any = ssh_client.get_host_keys
-_keys: dict[Any, Any] = {}
+def _hear_out(channel: Any, readers: list[gevent.Greenlet]) -> None:
+    """Waits for the rest of what an ended command has said."""
+    heard = None
+    while heard != channel.in_window_sofar:
+        heard = channel.in_window_sofar
+        gevent.joinall(readers, timeout=LINGER_SECONDS)
+        if all(reader.dead for reader in readers):
+            return
 
 
 def _limited_shell(shell: str, seconds: float) -> str:
@@ -208,37 +308,6 @@ def _why_killed(code: int, seconds: float) -> str:
     return f"timed out after {int(seconds)} s" if code == 124 else "killed (137): out of memory, or its time limit"
 
 
-def _chunks(stdin: Any) -> Iterator[bytes]:
-    """What goes to standard input, in pieces: bytes as they are, text as UTF-8, lines ended as pyinfra ends them."""
-    if stdin is None:
-        return
-    if isinstance(stdin, bytes):
-        yield stdin
-    elif hasattr(stdin, "read"):
-        yield from _chunks(stdin.read())
-    elif isinstance(stdin, str):
-        yield (stdin if stdin.endswith("\n") else f"{stdin}\n").encode()
-    else:
-        for part in stdin:
-            yield from _chunks(part)
-
-
-def _write_all(channel: Any, stdin: Any) -> None:
-    # A command that ends without reading all of its input closes the channel: its exit status says what happened.
-    with contextlib.suppress(OSError):
-        for chunk in _chunks(stdin):
-            channel.sendall(chunk)
-        channel.shutdown_write()
-
-
-def _read_lines(stream: Any, name: str, lines: Queue[OutputLine], show: Callable[[str], None]) -> None:
-    for raw in stream:
-        # A compromised or misconfigured host may send any bytes: they are text to us, never an exception.
-        line = raw.decode("utf-8", errors="replace").rstrip("\n")
-        lines.put(OutputLine(name, line))
-        show(line)
-
-
 class NullConnection(SSHConnector):
     """Stands in while a deploy file is read before the first connection: nothing is asked and nothing answers."""
 
@@ -248,11 +317,3 @@ class NullConnection(SSHConnector):
 
     def run_shell_command(self, command: StringCommand, *args: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
         return True, CommandOutput([])
-
-
-_stock_policy: Any = ssh_client.get_missing_host_key_policy
-
-
-def policy_without_prompts(policy: str | None) -> Any:
-    """What pyinfra would ask a person is refused: a scheduled run has nobody to ask."""
-    return ssh_client.StrictPolicy() if policy in (None, "ask") else _stock_policy(policy)

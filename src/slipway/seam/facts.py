@@ -15,7 +15,8 @@ from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 
 from slipway.seam.connection import Connection, NullConnection
-from slipway.seam.errors import FactFailed
+from slipway.seam.errors import ConnectionLost, FactFailed
+from slipway.seam.memory import Holds
 
 facts_module: Any = sys.modules["pyinfra.api.facts"]
 
@@ -28,13 +29,10 @@ def get_fact(
     if issubclass(cls, facts_module.ShortFactBase):
         return cls().process_data(get_fact(state, host, cls.fact, args, kwargs))
     fact = cls()
-    fact_kwargs, global_kwargs = facts_module._handle_fact_kwargs(state, host, cls, args, kwargs)
     if reason := fact.check_preconditions(state, host):
         return _not_yet(state, host, fact, reason)
-    if fact.shell_executable:
-        global_kwargs["_shell_executable"] = fact.shell_executable
-    connector_kwargs = {key: value for key, value in global_kwargs.items() if key in CONNECTOR_ARGUMENT_KEYS}
-    ok, output = _ask(state, host, fact, fact_kwargs, connector_kwargs)
+    command, connector_kwargs = _question(state, host, fact, args, kwargs)
+    ok, output = _ask(state, host, fact, command, connector_kwargs)
     if ok and output.stdout_lines == [facts_module._MISSING_COMMAND_MARKER]:
         return _not_yet(state, host, fact, "its command is not installed")
     if not ok and not _is_user_missing(connector_kwargs, output):
@@ -42,15 +40,41 @@ def get_fact(
     return _processed(fact, output) if ok and output.stdout_lines else fact.default()
 
 
-def _ask(state: State, host: Host, fact: Any, fact_kwargs: Any, connector_kwargs: Any) -> tuple[bool, CommandOutput]:
-    command = _fact_command(fact, fact_kwargs)
+def announce(host: Host, cls: Any, **kwargs: Any) -> None:
+    """Says while preparing that this live fact will be asked while executing, together with its like.
+
+    A live fact (`is_live`) proves something at the moment at which it is asked: never by an answer from before.
+    """
+    if isinstance(host.connector, Connection):
+        command, connector_kwargs = _question(host.state, host, cls(), None, kwargs)
+        host.connector.memory.announce(command, connector_kwargs)
+
+
+def _question(state: State, host: Host, fact: Any, args: Any, kwargs: Any) -> tuple[StringCommand, dict[str, Any]]:
+    """A fact's command, and the connector's arguments for it."""
+    fact_kwargs, global_kwargs = facts_module._handle_fact_kwargs(state, host, type(fact), args, kwargs)
+    if fact.shell_executable:
+        global_kwargs["_shell_executable"] = fact.shell_executable
+    connector_kwargs = {key: value for key, value in global_kwargs.items() if key in CONNECTOR_ARGUMENT_KEYS}
+    return _as_command(_fact_command(fact, fact_kwargs)), connector_kwargs
+
+
+def _ask(
+    state: State, host: Host, fact: Any, command: StringCommand, connector_kwargs: dict[str, Any]
+) -> tuple[bool, CommandOutput]:
     prints = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
-    # Another connector (@local, @docker) has no memory: it is asked each time.
-    ask = host.connector.ask if isinstance(host.connector, Connection) else host.run_shell_command
     try:
-        return ask(_as_command(command), **prints, **connector_kwargs)
-    except (TimeoutError, OSError, SSHException, EOFError) as error:
+        if isinstance(host.connector, Connection):
+            return host.connector.ask(command, _holds(fact), **prints, **connector_kwargs)
+        # Another connector (@local, @docker) has no memory: it is asked each time.
+        return host.run_shell_command(command, **prints, **connector_kwargs)
+    except (ConnectionLost, OSError, SSHException, EOFError) as error:
         raise FactFailed(f"could not read {fact.name}: {error}") from error
+
+
+def _holds(fact: Any) -> Holds:
+    """How long its answer holds: a fact says `is_live` or `is_local`, or neither."""
+    return Holds.NOT if getattr(fact, "is_live", False) else Holds(getattr(fact, "is_local", False))
 
 
 def _as_command(command: Any) -> StringCommand:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 
 import gevent
 from pyinfra.api import State
@@ -14,6 +15,14 @@ from pyinfra.connectors.ssh import SSHConnector
 from slipway.problems import BadInput, Problem, did_you_mean
 from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
+from slipway.seam.jump import leave_jump_hosts
+from slipway.seam.on_this_host import Here
+
+CONNECT_SECONDS = 45
+"""From the first packet to a session: its own parts (TCP, banner, keys, user) have shorter limits, but add up."""
+
+DISCONNECT_SECONDS = 5
+"""A host that does not take part in it has nothing to say in it."""
 
 
 def connect_all(state: State) -> None:
@@ -31,16 +40,67 @@ def connect_all(state: State) -> None:
         raise HostUnreachable({host.name: errors[host.name] for host in hosts if host.name in errors}, reached)
 
 
+def disconnect_all(state: State) -> None:
+    """Ends every connection, also where an answer is still awaited: pyinfra's own waits until the pool has room."""
+    state.pool.kill(block=False)
+    jobs = [gevent.spawn(host.disconnect) for host in state.inventory if host.connected]
+    gevent.joinall(jobs, timeout=DISCONNECT_SECONDS)
+    leave_jump_hosts()
+
+
 def forget_answers(hosts: Iterable[Host]) -> None:
-    """What these hosts have is asked for anew."""
-    for host in hosts:
-        if isinstance(host.connector, Connection):
-            host.connector.forget()
+    """For a look at these hosts as they are now: what they have is asked for anew, question by question."""
+    for connection in _connections(hosts):
+        connection.memory.forget()
+
+
+def renew_answers(hosts: Iterable[Host]) -> None:
+    """What these hosts have is asked for anew, and what is going to be needed of it at once."""
+    for connection in _connections(hosts):
+        connection.memory.renew()
+
+
+def doubt_answers(hosts: Iterable[Host]) -> None:
+    """What a change on one host may have made of the answers of others is asked for anew."""
+    for connection in _connections(hosts):
+        connection.memory.doubt()
+
+
+def learn_questions(hosts: Iterable[Host], directory: Path) -> None:
+    """What the last run asked of these hosts lies in this directory, and what this one asks will."""
+    for connection in _connections(hosts):
+        connection.learn_from(directory)
+
+
+def all_is_asked(hosts: Iterable[Host]) -> None:
+    """Everything that there is to ask of these hosts while preparing has been asked: what was not, never will be."""
+    for connection in _connections(hosts):
+        connection.memory.foreseen.is_whole = True
+
+
+def begun_by(host: Host, when: Callable[[], float] | None) -> None:
+    """From now on, a change on this host begins by then (seconds since it started) or not at all."""
+    for connection in _connections([host]):
+        connection.begun_by = when
+
+
+def changes_on(hosts: Iterable[Host]) -> int | None:
+    """Grows whenever one of these hosts may have been changed by us; None where that is not counted."""
+    listed = list(hosts)
+    connections = list(_connections(listed))
+    counts = sum(connection.memory.changes for connection in connections)
+    return counts if len(connections) == len(listed) else None
+
+
+def _connections(hosts: Iterable[Host]) -> Iterator[Connection]:
+    """Another connector (@local, @docker) has no memory: it is asked each time."""
+    return (host.connector for host in hosts if isinstance(host.connector, Connection))
 
 
 def _connect(host: Host, errors: dict[str, str]) -> None:
     try:
-        host.connect(show_errors=False, raise_exceptions=True)
+        with gevent.Timeout(CONNECT_SECONDS, TimeoutError(f"no SSH session within {CONNECT_SECONDS} s")):
+            host.connect(show_errors=False, raise_exceptions=True)
     except Exception as error:
         errors[host.name] = str(error) or type(error).__name__
 
@@ -71,4 +131,12 @@ def with_connector(inventory: Inventory, connector: type[SSHConnector]) -> Inven
     for host in inventory:
         if issubclass(host.connector_cls, SSHConnector):
             host.connector_cls = connector
+    return inventory
+
+
+def reached_from_here(inventory: Inventory, name: str) -> Inventory:
+    """The same inventory, the host of that name reached without SSH: it is the one that this runs on."""
+    for host in inventory:
+        if host.name == name:
+            host.connector_cls = Here
     return inventory

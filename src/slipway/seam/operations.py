@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyinfra
@@ -14,17 +15,19 @@ from pyinfra.api import State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
-from pyinfra.api.util import make_hash
 from pyinfra.connectors.util import CommandOutput
-from pyinfra.context import ctx_host, ctx_state
+from pyinfra.context import ctx_host
 
+from slipway.disruption import Left, NotNow, TurnNeeded
+from slipway.printable import printable
 from slipway.problems import BadInput
-from slipway.seam.errors import FactFailed
+from slipway.seam.arguments import pop_global_arguments
+from slipway.seam.errors import FactFailed, RemoteFailed, TooLate
+from slipway.seam.write_ahead import send_together
 
 # `pyinfra.api.operation` is shadowed by the decorator of the same name.
 operation_module: Any = sys.modules["pyinfra.api.operation"]
 operations_module: Any = sys.modules["pyinfra.api.operations"]
-_stock_arguments = operation_module.pop_global_arguments
 _stock_run = operations_module.run_host_op
 
 
@@ -58,7 +61,7 @@ _PYINFRA_DIR = pyinfra.__path__[0]
 
 def _unique(host: Host, order: list[Any], names: list[str]) -> tuple[tuple[Any, ...], str]:
     """The identity of a call; a repeated one (a loop over data) is counted, so that none replaces another."""
-    base = make_hash([order, names])
+    base = hashlib.sha256(repr((order, names)).encode()).hexdigest()
     taken: dict[str, int] = host.connector_data.setdefault("slipway_identities", {})
     count = taken.get(base, 0)
     taken[base] = count + 1
@@ -67,10 +70,10 @@ def _unique(host: Host, order: list[Any], names: list[str]) -> tuple[tuple[Any, 
     return (*order, count, "again"), identity
 
 
-def arguments_with_conditions(state: State, host: Host, kwargs: dict[str, Any]) -> tuple[Any, list[str]]:
+def arguments_with_conditions(state: State, host: Host, kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """pyinfra's global arguments, but an operation's own `_if` adds to the enclosing ones."""
     own = kwargs.get("_if")
-    arguments, found = _stock_arguments(state, host, kwargs)
+    arguments, found = pop_global_arguments(state, host, kwargs)
     outer = _enclosing(host).get("_if")
     arguments["_if"] = _conditions(outer, own) if own is not None else arguments.get("_if")
     # pyinfra binds `_run_once` to whichever host prepares first. Every host prepares it; the executor runs it once,
@@ -116,12 +119,25 @@ def active_in_order(inventory: Inventory) -> list[Host]:
     return [host for host in inventory if host in inventory.state.active_hosts]
 
 
-def run_operation(state: State, host: Host, op_hash: str) -> bool:
-    """Runs it; True where it succeeded. Whatever goes wrong stays this host's: an exception fails no other host."""
+def run_operation(state: State, host: Host, op_hash: str, behind: Sequence[str] = ()) -> bool:
+    """Runs it; True where it succeeded. Whatever goes wrong stays this host's: an exception fails no other host.
+
+    + behind: operations that this host gets next; what they change may go to it along with this one
+
+    Raises TurnNeeded, with nothing changed, where it would take something out of service before its turn; Left where a
+    host that converges itself may not do it.
+    """
     try:
         with ctx_host.use(host):
+            send_together(state, host, [op_hash, *behind])
             ok = _stock_run(state, host, op_hash)
-    except (FactFailed, BadInput) as error:
+    except TooLate as error:
+        _as_if_not_begun(host)
+        raise Left(str(error)) from error
+    except (TurnNeeded, Left):
+        _as_if_not_begun(host)
+        raise
+    except (FactFailed, BadInput, RemoteFailed, NotNow) as error:
         return _failed(state, host, op_hash, str(error))
     except (PyinfraError, OSError, SSHException, EOFError, TimeoutError) as error:
         return _failed(state, host, op_hash, f"{type(error).__name__}: {error}")
@@ -130,11 +146,15 @@ def run_operation(state: State, host: Host, op_hash: str) -> bool:
     return ok and not _gave_up_waiting(state, host, op_hash)
 
 
-def _failed(state: State, host: Host, op_hash: str, why: str) -> bool:
+def _as_if_not_begun(host: Host) -> None:
     host.in_op = False
     host.executing_op_hash = host.nested_executing_op_hash = None
+
+
+def _failed(state: State, host: Host, op_hash: str, why: str) -> bool:
+    _as_if_not_begun(host)
     host.connector_data.setdefault("slipway_errors", {})[op_hash] = why
-    logger.error("%s%s", host.print_prefix, why)
+    logger.error("%s%s", host.print_prefix, printable(why))
     operation = state.ops[host][op_hash].operation_meta
     if not operation.is_complete():
         operation.set_complete(False, [], CommandOutput([]))
@@ -155,13 +175,3 @@ def _gave_up_waiting(state: State, host: Host, op_hash: str) -> bool:
         return False
     operation._success = False
     return _failed(state, host, op_hash, "gave up waiting: the condition was still not met at the last try") is False
-
-
-def would_change(state: State, host: Host, op_hash: str) -> bool:
-    """Whether the operation would do anything now: facts are read anew, nothing is run. Raises FactFailed."""
-    with ctx_state.use(state), ctx_host.use(host):
-        commands: Any = state.get_op_data_for_host(host, op_hash).command_generator()
-        try:
-            return next(commands, None) is not None
-        finally:
-            commands.close()
