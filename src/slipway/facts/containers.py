@@ -11,7 +11,7 @@ from typing import Any
 
 from pyinfra.api import FactBase, StringCommand
 
-from slipway.container import PREVIOUS, RELEASE, REPLICA, SERVICE, SPEC
+from slipway.container import PEER, PREVIOUS, PROBE, RELEASE, REPLICA, SERVICE, SPEC, Probe
 from slipway.facts.files import script
 
 UNPROVEN = "/var/lib/slipway/unproven"
@@ -100,6 +100,21 @@ class Found:
     @property
     def spec(self) -> str:
         return self.labels.get(SPEC, "")
+
+    @property
+    def peer(self) -> str:
+        """Address and port where the edges reach it; empty for one that they do not."""
+        return self.labels.get(PEER, "")
+
+    @property
+    def probe(self) -> Probe:
+        """How it shows that it serves."""
+        return Probe.from_label(self.labels.get(PROBE, ""))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it runs, stays up, and no HEALTHCHECK complains."""
+        return self.status == "running" and not self.is_crash_looping and self.health in ("", "healthy", "starting")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,46 @@ if [ -L "$p" ]; then readlink -- "$p"; elif [ -f "$p" ]; then sha256sum < "$p"; 
 """
 
 
+ALL_AT_ONCE: dict[str, str] = {
+    _SCRIPT: """\
+export LC_ALL=C
+end='
+'
+kinds=
+for p do
+  if [ -L "$p" ]; then kinds="$kinds link"
+  elif [ ! -e "$p" ]; then kinds="$kinds absent"
+  elif [ -f "$p" ]; then kinds="$kinds file"
+  else kinds="$kinds other"; fi
+done
+stated() {
+  for kind in $kinds; do p=$1; shift; [ "$kind" = absent ] || set -- "$@" "$p"; done
+  [ $# -eq 0 ] || stat -c '%F|%a|%U|%G' -- "$@"
+}
+summed() {  # a large file must not keep the others waiting: then each is asked by itself
+  for kind in $kinds; do p=$1; shift; [ "$kind" != file ] || set -- "$@" "$p"; done
+  [ $# -eq 0 ] || timeout 5 sha256sum -- "$@"
+}
+states=$(stated "$@" 2> /dev/null) && sums=$(summed "$@" 2> /dev/null) || exit 1
+for kind in $kinds; do
+  p=$1; shift; code=0
+  if [ "$kind" = absent ]; then echo absent; told 0; continue; fi
+  printf '%s\\n' "${states%%"$end"*}"; states=${states#*"$end"}
+  case $kind in
+    link) readlink -- "$p" || code=$? ;;
+    file) sum=${sums%%"$end"*}; sums=${sums#*"$end"}; sum=${sum#\\\\}; printf '%s  -\\n' "${sum%% *}" ;;
+  esac
+  told "$code"
+done
+""",
+}
+"""A script to one that answers for many at once.
+
+Such a script has the parameters of each question one after the other, says for each what the other would say, with
+`told CODE` behind it; or ends with another code than 0 before it has told any, where it cannot answer for all of them.
+"""
+
+
 def script(text: str, *arguments: str) -> StringCommand:
     """A shell script with its arguments as positional parameters: the one door through which values reach a shell."""
     return StringCommand("sh", "-c", QuoteString(text), "slipway", *(QuoteString(argument) for argument in arguments))
@@ -62,6 +102,8 @@ def with_input(command: StringCommand, stdin: bytes | Iterable[bytes], seconds: 
 
 class PathFact(FactBase[PathState]):
     """State of one path."""
+
+    is_local = True
 
     def command(self, path: str) -> StringCommand:
         return script(_SCRIPT, path)
@@ -83,6 +125,8 @@ class PathFact(FactBase[PathState]):
 class Content(FactBase[str]):
     """Text of a file, for a diff; empty where it is absent. Bytes that are not UTF-8 are replaced."""
 
+    is_local = True
+
     def command(self, path: str) -> StringCommand:
         # A file worth a diff is small; the rest of a large one would only fill the screen.
         return script('[ -f "$1" ] && head -c 262144 -- "$1" || true', path)
@@ -97,6 +141,8 @@ class Content(FactBase[str]):
 
 class Markers(FactBase[frozenset[str]]):
     """Names of the files in a directory; empty where it is absent."""
+
+    is_local = True
 
     def command(self, directory: str) -> StringCommand:
         return script('[ -d "$1" ] && ls -1 -- "$1" || true', directory)

@@ -10,6 +10,8 @@ from slipway.facts.files import script
 class Locales(FactBase[frozenset[str]]):
     """Names of the locales that are there, as `locale -a` writes them: en_US.utf8."""
 
+    is_local = True
+
     def command(self) -> StringCommand:
         return script("locale -a 2>/dev/null || true")
 

@@ -23,6 +23,8 @@ true
 class MachineFact(FactBase[Machine]):
     """Distribution, architecture, processors and memory."""
 
+    is_local = True
+
     def command(self) -> StringCommand:
         return script(_SCRIPT)
 

@@ -10,6 +10,8 @@ from slipway.facts.files import script
 class HostsFile(FactBase[str]):
     """Text of /etc/hosts as it is, a missing last line end included; empty where it is absent."""
 
+    is_local = True
+
     def command(self) -> StringCommand:
         # The dot keeps what the line reader of the connection would drop: whether the last line is ended.
         return script('[ ! -e "$1" ] || cat -- "$1"; printf .', "/etc/hosts")
@@ -24,6 +26,8 @@ class HostsFile(FactBase[str]):
 
 class HostName(FactBase[tuple[str, str]]):
     """The host's name: in force now, and after the next boot."""
+
+    is_local = True
 
     def command(self) -> StringCommand:
         return script("cat /proc/sys/kernel/hostname; [ ! -f /etc/hostname ] || head -n 1 /etc/hostname")

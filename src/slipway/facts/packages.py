@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from pyinfra.api import FactBase, StringCommand
 
-from slipway.facts.files import script
+from slipway.facts.files import ALL_AT_ONCE, script
 
 PACKAGE_NAME = r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+](:[a-z0-9]+)?$"
 """As Debian policy 5.6.1 has it. A last `-` is refused: apt would take it for "remove this"."""
@@ -49,18 +49,37 @@ class PackageState:
         return self.is_installed and fnmatchcase(self.version, pattern)
 
 
-_PACKAGES = """\
+# It ends with 1 where it does not know some of the names, and with 2 where it cannot tell. No name is a pattern.
+_ASK_DPKG = """\
+set -f
 columns='${Package}\\t${Package}:${Architecture}\\t${db:Status-Want}\\t${db:Status-Status}\\t${Version}\\n'
-dpkg-query -W -f "$columns" -- "$@" 2>/dev/null || [ $? -eq 1 ]
+ask_dpkg() { [ $# -gt 0 ] || return 0; dpkg-query -W -f "$columns" -- "$@" 2> /dev/null || [ $? -eq 1 ]; }
 """
-"""dpkg-query ends with 1 where it does not know some of the names, and with 2 where it cannot tell."""
+_PACKAGES = f"{_ASK_DPKG}ask_dpkg $1\n"
+# It tells them in the order of their names, however many are asked for.
+ALL_AT_ONCE[_PACKAGES] = f"""\
+{_ASK_DPKG}known=$(ask_dpkg $*) || exit 1
+end='
+'
+asked_for() {{ case " $names " in *" $1 "* | *" $2 "*) return 0 ;; esac; return 1; }}
+for names do
+  IFS=$end
+  for line in $known; do
+    IFS='\t'
+    ! asked_for $line || printf '%s\\n' "$line"
+  done
+  told 0
+done
+"""
 
 
 class PackagesFact(FactBase[dict[str, PackageState]]):
-    """State of every asked package, in one command; an unknown one is `not-installed`."""
+    """State of every asked package; an unknown one is `not-installed`."""
+
+    is_local = True
 
     def command(self, names: Sequence[str]) -> StringCommand:
-        return script(_PACKAGES, *names)
+        return script(_PACKAGES, " ".join(names))
 
     @staticmethod
     def default() -> dict[str, PackageState]:
@@ -78,20 +97,27 @@ class PackagesFact(FactBase[dict[str, PackageState]]):
         return known
 
 
-_INTERRUPTED = """\
-ls /var/lib/dpkg/updates 2>/dev/null | grep -q '^[0-9]' && echo 'dpkg: updates not merged'
-dpkg-query -W -f '${Package}: ${db:Status-Eflag} ${db:Status-Status}\\n' |
-  grep -E ': (reinstreq [a-z-]+|ok (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending))$'
+# dpkg's own file is looked through first: nearly always nothing is there to be told, and dpkg-query takes longer.
+INTERRUPTED = """\
+half='(reinstreq [a-z-]+|ok (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending))$'
+set -- "$1" "$2" /var/lib/dpkg/updates/[0-9]*
+[ ! -e "$3" ] || echo 'dpkg: updates not merged'
+if [ -e "$3" ] || grep -qE "^Status: [a-z]+ $half" /var/lib/dpkg/status 2> /dev/null; then
+  dpkg-query -W -f '${Package}: ${db:Status-Eflag} ${db:Status-Status}\\n' | grep -E ": $half"
+fi
 if [ -f "$1" ] && grep -qF "$2" "$1"; then echo 'policy-rc.d: left by a run that died'; fi
 exit 0
 """
+"""Lines of what is half done. Its positional parameters: policy file, its mark. Writes nothing."""
 
 
 class InterruptedFact(FactBase[tuple[str, ...]]):
     """What an interrupted dpkg or a dead run left, a line each; empty where all is well."""
 
+    is_local = True
+
     def command(self) -> StringCommand:
-        return script(_INTERRUPTED, POLICY, POLICY_MARK)
+        return script(INTERRUPTED, POLICY, POLICY_MARK)
 
     @staticmethod
     def default() -> tuple[str, ...]:

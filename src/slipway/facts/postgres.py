@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from pyinfra.api import FactBase, StringCommand
 
-from slipway.facts.files import script
-from slipway.sql import texts
+from slipway.facts.files import ALL_AT_ONCE, script
+from slipway.sql import literal, texts
 
 
 class Cluster(NamedTuple):
@@ -55,19 +55,28 @@ class Answer:
         return (self.said or {}).get(key, default)
 
 
+# Sets `port`, empty or no number where no server runs, and makes `ask DATABASE`, which takes at most $seconds.
 # The port is the one that the running server has, which during a change is not yet the one that its file says.
 # PGDATABASE, because `psql -d` would read a name with `=` in it as a connection string. Ten seconds to
 # accept, twenty in all: what takes longer waits for a lock; the server ends the query once its client is gone.
-_ASK = """\
+_REACH = """\
 cd /
+port=
+[ ! -r "$3/postmaster.pid" ] || { read -r _; read -r _; read -r _; read -r port; } < "$3/postmaster.pid"
+export PGCONNECT_TIMEOUT=10 PGOPTIONS=
+[ "$1" -lt 14 ] || PGOPTIONS='-c client_connection_check_interval=2s'
+psql=/usr/lib/postgresql/$1/bin/psql
+ask() { PGDATABASE=$1 timeout "$seconds" runuser -u postgres -- "$psql" -XAtqw -v ON_ERROR_STOP=1 -p "$port"; }
+"""
+
+_ASK = """\
 if [ ! -e "/etc/postgresql/$1/$2/postgresql.conf" ] || [ ! -s "$3/PG_VERSION" ]; then echo absent; exit 0; fi
-port=$(sed -n 4p "$3/postmaster.pid" 2>/dev/null)
+seconds=20
+@REACH@
 case "$port" in ''|*[!0-9]*) echo down; exit 0 ;; esac
-ask() { timeout 20 runuser -u postgres -- \\
-  env PGCONNECT_TIMEOUT=10 "PGOPTIONS=$watch" "PGDATABASE=$1" \\
-  "/usr/lib/postgresql/$v/bin/psql" -XAtqw -v ON_ERROR_STOP=1 -p "$port"; }
-v=$1; watch=; [ "$v" -lt 14 ] || watch='-c client_connection_check_interval=2s'
-printf '%s' "$5" | ask "$4" && exit 0
+ask "$4" <<SQL && exit 0
+$5
+SQL
 if printf 'SELECT 1' | ask postgres >/dev/null 2>&1; then
   known=$(printf 'SELECT datname FROM pg_database' | ask postgres) || exit 1
   case "
@@ -76,7 +85,35 @@ $known
 $4
 "*) exit 1 ;; *) echo absent ;; esac
 else echo down; fi
-"""
+""".replace("@REACH@\n", _REACH)
+
+# One session for all that is asked of a cluster. `mark` is what parts the answers of the batch that this is read in.
+ALL_AT_ONCE[_ASK] = """\
+cluster="$1 $2 $3" questions=$(($# / 5)) end='
+'
+[ -e "/etc/postgresql/$1/$2/postgresql.conf" ] && [ -s "$3/PG_VERSION" ] || exit 1
+seconds=15
+@REACH@
+case "$port" in ''|*[!0-9]*) exit 1 ;; esac
+asked() {
+  now=postgres
+  while [ $# -gt 0 ]; do
+    [ "$1 $2 $3" = "$cluster" ] || return
+    case $4 in '' | *[!A-Za-z0-9_-]*) return ;; esac
+    [ "$4" = "$now" ] || printf '\\\\connect "%s"\\n' "$4"
+    printf '%s\\n;\\n\\\\echo %s\\n' "$5" "$mark"
+    now=$4; shift 5
+  done
+}
+said=$(asked "$@" | ask postgres 2> /dev/null) || exit 1
+rest=$said found=0
+while [ "${rest#*"$mark"}" != "$rest" ]; do rest=${rest#*"$mark"} found=$((found + 1)); done
+[ "$found" = "$questions" ] || exit 1
+while [ "$found" -gt 0 ]; do
+  printf '%s' "${said%%"$mark"*}"; told 0
+  said=${said#*"$mark"}; said=${said#"$end"}; found=$((found - 1))
+done
+""".replace("@REACH@\n", _REACH)
 
 
 class Ask(FactBase[Answer]):
@@ -171,8 +208,8 @@ class TouchedFact(FactBase[float]):
     def command(self, cluster: Cluster) -> StringCommand:
         return script(
             'cd "/etc/postgresql/$1/$2" 2>/dev/null || exit 0; '
-            'for f in postgresql.conf pg_hba.conf pg_ident.conf conf.d conf.d/*.conf "$3/postgresql.auto.conf"; '
-            'do [ ! -e "$f" ] || stat -c %.9Z -- "$f"; done | sort -n | tail -n 1',
+            "stat -c %.9Z -- postgresql.conf pg_hba.conf pg_ident.conf conf.d conf.d/*.conf "
+            '"$3/postgresql.auto.conf" 2> /dev/null | sort -n | tail -n 1',
             *cluster.words,
         )
 
@@ -206,6 +243,21 @@ SELECT coalesce(json_object_agg(r.rolname, json_build_object(
   'settings', (SELECT coalesce(json_agg(s), '[]') FROM pg_db_role_setting d, unnest(d.setconfig) s
                WHERE d.setrole = r.oid AND d.setdatabase = 0))), '{}')
 FROM pg_authid r
+"""
+
+
+class SessionsFact(Ask):
+    """Who is logged in by a login: a line for each session, with where it came from."""
+
+    def command(self, cluster: Cluster, login: str) -> StringCommand:
+        return ask(cluster, "postgres", _SESSIONS % {"login": literal(login)})
+
+
+# The login's own name, whatever role its session has become since.
+_SESSIONS = """\
+SELECT coalesce(json_agg(usename || ' from ' || coalesce(host(client_addr), 'the socket')
+                         || coalesce(' by ' || nullif(application_name, ''), '')), '[]')
+FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = %(login)s
 """
 
 
@@ -268,11 +320,16 @@ class LedgerEntry(FactBase[str | None]):
         return output[0] if output and output[0] else None
 
 
-LEDGER_READ = """\
+# The client itself, not Debian's wrapper in Perl, which takes longer than the query. 3: a statement failed, and not the
+# connection (psql(1), "Exit Status").
+LEDGER_READ = r"""
 cd /; command -v psql >/dev/null || exit 0
-ask() { timeout 20 runuser -u postgres -- env PGCONNECT_TIMEOUT=10 "PGDATABASE=$1" \\
-  psql -XAtqw -v ON_ERROR_STOP=1 -v "key=$3" -p "$2"; }
-there=$(echo "SELECT to_regclass('slipway.migration') IS NOT NULL" | ask "$@" 2>/dev/null) || exit 0
-[ "$there" = t ] || exit 0
-echo "SELECT release FROM slipway.migration WHERE key = :'key' AND finished IS NOT NULL" | ask "$@"
+psql=psql; for each in /usr/lib/postgresql/*/bin/psql; do [ ! -x "$each" ] || psql=$each; done
+timeout 20 runuser -u postgres -- env PGCONNECT_TIMEOUT=10 "PGDATABASE=$1" \
+  "$psql" -XAtqw -v ON_ERROR_STOP=1 -v "key=$3" -p "$2" <<'SQL' || [ $? -ne 3 ]
+SELECT to_regclass('slipway.migration') IS NOT NULL AS there \gset
+\if :there
+SELECT release FROM slipway.migration WHERE key = :'key' AND finished IS NOT NULL;
+\endif
+SQL
 """

@@ -68,9 +68,10 @@ _FACT = (
     + """\
 systemctl is-active redis-server.service || true
 command -v redis-server > /dev/null || exit 0
+this=$(version)
 if [ -f "$state/settings" ]; then
   read -r of version < "$state/settings"
-  [ "$version" != "$(version)" ] || echo "learnt $of"
+  [ "$version" != "$this" ] || echo "learnt $of"
   sed '1d;s/^/wanted /' "$state/settings"
 fi
 if reach; then
@@ -78,7 +79,7 @@ if reach; then
   running=$("$cli" CONFIG GET '*') || exit 1
   printf '%s\\n' "$running" | by_key | sed 's/^/running /'
   read -r of version list < "$state/acl" 2> /dev/null || of=
-  if [ "$of $version" = "$(sum_of "$acl") $(version)" ]; then
+  if [ "$of $version" = "$(sum_of "$acl") $this" ]; then
     echo 'known acl'
     [ "$list" = "$("$cli" ACL LIST | sha256sum | cut -d' ' -f1)" ] || echo 'differs acl'
   fi
@@ -122,6 +123,8 @@ class AdminHash(FactBase[str]):
     The password is 256 random bits: nobody finds it from this.
     """
 
+    is_local = True
+
     def command(self) -> StringCommand:
         return script('[ ! -s "$1" ] || tr -d "\\n" < "$1" | sha256sum', ADMIN)
 
@@ -131,3 +134,20 @@ class AdminHash(FactBase[str]):
 
     def process(self, output: list[str]) -> str:
         return output[0].split()[0]
+
+
+OLDER_SESSIONS = (
+    CLI
+    + """\
+reach || { echo 'redis does not answer' >&2; exit 69; }
+list=$("$cli" CLIENT LIST | tr -d '\\r')
+# The connection that asks is on every list: one without any is no answer.
+case $list in *id=*) ;; *) printf '%s\\n' "$list" >&2; exit 1 ;; esac
+printf '%s\\n' "$list" | awk -v user="$1" -v seconds="$2" '
+  { split("", has); for (i = 1; i <= NF; i++) { at = index($i, "="); has[substr($i, 1, at - 1)] = substr($i, at + 1) } }
+  has["user"] == user && has["age"] + 0 > seconds + 0 {
+    print user " from " has["addr"] ", for " has["age"] " s" (has["lib-name"] ? " by " has["lib-name"] : "")
+  }'
+"""
+)
+"""Prints a line for each session of user $1 older than $2 seconds, by CLIENT LIST (redis.io/commands/client-list)."""

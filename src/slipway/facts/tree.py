@@ -43,6 +43,8 @@ class TreeState:
 class TreeFact(FactBase[TreeState]):
     """The live version of the tree at `root`, whole, in one command."""
 
+    is_local = True
+
     def command(self, root: str) -> StringCommand:
         return script(_SCRIPT, root)
 

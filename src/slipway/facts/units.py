@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyinfra.api import FactBase, StringCommand
 
-from slipway.facts.files import script
+from slipway.facts.files import ALL_AT_ONCE, script
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,28 @@ class UnitState:
         return self.file_state not in ("static", "generated", "indirect", "transient")
 
 
+_SHOW = "systemctl show --property=LoadState,ActiveState,SubState,UnitFileState --"
+_SCRIPT = f'exec {_SHOW} "$1"'
+# An empty line parts what it shows of two units.
+ALL_AT_ONCE[_SCRIPT] = """\
+end='
+'
+shown=$(@SHOW@ "$@" 2> /dev/null) || exit 1
+rest=$shown blocks=1
+while [ "${rest#*"$end$end"}" != "$rest" ]; do rest=${rest#*"$end$end"} blocks=$((blocks + 1)); done
+[ "$blocks" = $# ] || exit 1
+for _ do
+  printf '%s\\n' "${shown%%"$end$end"*}"; shown=${shown#*"$end$end"}
+  told 0
+done
+""".replace("@SHOW@", _SHOW)
+
+
 class UnitFact(FactBase[UnitState]):
     """State of one unit."""
 
     def command(self, unit: str) -> StringCommand:
-        return script('exec systemctl show --property=LoadState,ActiveState,SubState,UnitFileState -- "$1"', unit)
+        return script(_SCRIPT, unit)
 
     @staticmethod
     def default() -> UnitState:

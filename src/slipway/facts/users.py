@@ -34,6 +34,8 @@ main=$(id -gn -- "$1") && id -Gn -- "$1" | tr ' ' '\\n' | grep -vxF -- "$main" |
 class AccountFact(FactBase[Account]):
     """One account."""
 
+    is_local = True
+
     def command(self, user: str) -> StringCommand:
         return script(_SCRIPT, user)
 
@@ -48,6 +50,8 @@ class AccountFact(FactBase[Account]):
 
 class GroupMembers(FactBase[frozenset[str] | None]):
     """Who is listed in a group; None where there is no such group."""
+
+    is_local = True
 
     def command(self, group: str) -> StringCommand:
         return script('getent group -- "$1" || [ $? -eq 2 ]', group)

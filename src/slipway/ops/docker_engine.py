@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from slipway.disruption import Disruption, disrupts
 from slipway.facts.docker_engine import EngineFact
 from slipway.facts.files import Markers, script
 from slipway.ops import files
@@ -16,6 +17,8 @@ from slipway.report import note_change
 
 PATH = "/etc/docker/daemon.json"
 UNIT = "docker.service"
+DRAIN_SECONDS, LONG_DRAIN_SECONDS = 2, 60
+"""How long requests under way may finish before a restart that containers survive, and before one that they do not."""
 RELOAD, RESTART = f"reload:{UNIT}", f"restart:{UNIT}"
 
 CHECK = (
@@ -72,8 +75,10 @@ rm -f -- "$debts/reload:$unit" "$debts/restart:$unit"
 
 
 @operation()
-def settled(options: Mapping[str, Any]) -> Generator[StringCommand]:
+def settled(options: Mapping[str, Any], targets: Sequence[str] = ()) -> Generator[StringCommand]:
     """The running engine works by these options: by a reload where that is enough, else by a restart.
+
+    + targets: where requests for its containers come in; they go elsewhere while the engine restarts
 
     What it was started with is compared with what is wanted, so that a restart that a dead run owed is not lost. With
     `live-restore` containers run on meanwhile. Fails, before it restarts, where they would not.
@@ -83,9 +88,12 @@ def settled(options: Mapping[str, Any]) -> Generator[StringCommand]:
     options_for = found.restart_for(dict(options))
     started_unknown = found.is_running and found.started_with is None and RELOAD in owed
     if options_for or started_unknown or (found.is_running and RESTART in owed):
-        note_change(UNIT, f"restart for {', '.join(options_for) or 'what changed before'}")
+        note_change(UNIT, f"restart for {', '.join(options_for) or 'what changed before'}", is_owed=True)
         survive = "yes" if options.get("live-restore") else "no"
+        # Containers that run on keep what they have open; it is only new connections that might find no way in.
+        drain = DRAIN_SECONDS if survive == "yes" else LONG_DRAIN_SECONDS
+        disrupts(Disruption("restart docker", drain=tuple(targets), drain_seconds=drain, seconds=120))
         yield script(_SETTLE, "restart", survive, files.OWED)
     elif found.is_running and RELOAD in owed:
-        note_change(UNIT, "reload")
+        note_change(UNIT, "reload", is_owed=True)
         yield script(_SETTLE, "reload", "no", files.OWED)

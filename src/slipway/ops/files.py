@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Generator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pyinfra import host
@@ -14,6 +15,7 @@ from slipway.facts.files import Content, PathFact, PathState, script, with_input
 from slipway.problems import BadInput, Problem
 from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
+from slipway.touches import touches_only
 
 OWED = "/var/lib/slipway/owed"
 """Directory of the reloads and restarts that a changed file owes; each name is `<action>:<unit>`."""
@@ -74,6 +76,7 @@ chmod -- "$mode" /proc/self/fd/3
 
 
 @operation()
+@touches_only("path")
 def put(
     path: str,
     content: str | bytes | Secret,
@@ -98,7 +101,7 @@ def put(
     note_managed(path)
     data = as_bytes(content)
     is_secret = secret or isinstance(content, Secret)
-    wanted = PathState("file", mode.lstrip("0") or "0", owner, group, hashlib.sha256(data).hexdigest())
+    wanted = PathState("file", mode.lstrip("0") or "0", owner, group, sha256_of(content))
     found = host.get_fact(PathFact, path=path)
     if found == wanted:
         host.noop(f"{path} is as wanted")
@@ -121,6 +124,22 @@ def as_bytes(content: str | bytes | Secret) -> bytes:
     if isinstance(content, Secret):
         content = content.reveal()
     return content.encode() if isinstance(content, str) else content
+
+
+def sha256_of(content: str | bytes | Secret) -> str:
+    """Of its bytes. The same text is hashed once, for however many hosts; a secret is kept in no table for that."""
+    if isinstance(content, Secret) or len(content) > _LONGEST_KEPT:
+        return hashlib.sha256(as_bytes(content)).hexdigest()
+    return _sha256(content)
+
+
+_LONGEST_KEPT = 65_536
+"""What a role may render is no longer; larger files are few, and would be held in memory by it."""
+
+
+@lru_cache(maxsize=1024)
+def _sha256(content: str | bytes) -> str:
+    return hashlib.sha256(as_bytes(content)).hexdigest()
 
 
 _IN_PLACE = {"file": "a file", "directory": "a directory", "link": "a link", "other": "something else"}
@@ -161,6 +180,7 @@ chmod -- "00$2" "$1"
 
 
 @operation()
+@touches_only("path", is_directory=True)
 def directory(path: str, mode: str = "755", owner: str = "root", group: str = "root") -> Generator[StringCommand]:
     """A directory with this mode and owner, parents included. Refuses where a file or a link is in its place."""
     _refuse_odd(path)

@@ -12,7 +12,8 @@ from pyinfra.api.exceptions import OperationError
 from slipway.facts.containers import DockerFact
 from slipway.facts.files import script, with_input
 from slipway.facts.images import ImageRoomFact
-from slipway.images import Build, Image, ImageFailed, ensure_built
+from slipway.images import Build, Image, ImageFailed, ensure_built, image_name
+from slipway.images.engine import connect, image_id
 from slipway.images.registry import pull_words
 from slipway.images.transfer import LOAD_COMMAND, check_loaded, estimate, pack
 from slipway.report import note_change
@@ -21,6 +22,9 @@ _building = threading.Lock()
 """Hosts are served at the same time; an image is built once, the others wait for it."""
 
 _LOAD = f"set -eu; out=$({LOAD_COMMAND}); docker image inspect --format '{{{{.Id}}}}' \"$1\" >/dev/null"
+
+
+_PULL = 'ref=$1; shift; "$@" || { echo "$ref could not be pulled" >&2; exit 1; }'
 
 
 @operation()
@@ -36,12 +40,12 @@ def present(stack: str, ref: str, build: Build | None = None, seconds: int = 180
         return
     note_change(f"image {ref}", "bring it to the host")
     if build is None:
-        yield StringCommand(*script('exec "$@"', *pull_words(ref)).bits, _timeout=seconds)
+        yield StringCommand(*script(_PULL, ref, *pull_words(ref)).bits, _timeout=seconds)
         return
     # The engine has to answer before minutes are spent on building; and what follows is done at execution only.
     yield script("exec docker version >/dev/null")
     try:
-        image = _built(stack, build)
+        image = _built(stack, ref, build)
         room = host.get_fact(ImageRoomFact)
         _check_room(image, room.free)
         blocks = pack(ref, room.held)
@@ -57,8 +61,15 @@ class _Differs(Exception):
     """What arrived is not what was sent."""
 
 
-def _built(stack: str, build: Build) -> Image:
+def _built(stack: str, ref: str, build: Build) -> Image:
+    """From the local engine, or built for it. Raises ImageFailed where the source here makes another image now."""
     with _building:
+        held = image_id(connect(), ref)
+        if held:
+            return Image(ref, held)
+        if image_name(stack, build) != ref:
+            hint = "check out the commit that the release came from, and deploy that"
+            raise ImageFailed(ref, "its source here is no longer what it was built from", hint)
         return ensure_built(stack, build, say=lambda line: logger.info("build: %s", line))
 
 

@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.exceptions import OperationValueError
 
+from slipway.disruption import Disruption, disrupts
 from slipway.facts.files import script
 from slipway.facts.packages import (
     POLICY,
@@ -24,6 +25,8 @@ LISTS_HOURS = 24
 """Package lists younger than this are good enough, unless they do not know what is asked for."""
 LOCK_SECONDS = 300
 """How long another process may keep the package manager: an unattended upgrade usually takes less than five minutes."""
+DRAIN_SECONDS = 30
+"""How long requests under way may finish before what answers them is replaced."""
 COMMAND_SECONDS = 2400
 """Time limit of one command: apt's own half hour, waiting for locks, and a margin."""
 
@@ -35,6 +38,7 @@ def installed(
     hold: Sequence[str] = (),
     start: bool = True,
     lists_hours: int = LISTS_HOURS,
+    targets: Sequence[str] = (),
 ) -> Generator[StringCommand]:
     """These packages, installed and configured; nothing is asked of a mirror where they are there already.
 
@@ -43,6 +47,9 @@ def installed(
     + start: False keeps services that this installs from starting before their configuration is in place
     + lists_hours: package lists older than this are fetched anew, but only where something is to be installed
 
+    + targets: where requests for what it runs come in; they go elsewhere while it is replaced
+
+    A package that is there and gets another version waits for its host's turn: what it runs is restarted by that.
     Recommended packages are not taken, configuration files that exist are kept. Fails where no version matches (naming
     those that exist), where a package is not authenticated, and where dpkg stays locked (naming who holds it).
     """
@@ -53,6 +60,10 @@ def installed(
     unheld = [name for name in hold if name in missing or not _state(found, name).is_held]
     _note(missing, wanted, found)
     _note_marks(unheld, "hold")
+    replaced = [name for name in missing if _state(found, name).is_installed]
+    if replaced:
+        subject = f"upgrade {', '.join(replaced)}"
+        disrupts(Disruption(subject, drain=tuple(targets), drain_seconds=DRAIN_SECONDS, seconds=COMMAND_SECONDS))
     if missing:
         words = [f"{name}={wanted[name]}" for name in missing]
         yield _long(INSTALL, str(lists_hours * 60), "yes" if start else "no", *words)
@@ -64,6 +75,8 @@ def installed(
 def absent(names: Sequence[str], purge: bool = False) -> Generator[StringCommand]:
     """None of these packages. With `purge` their configuration goes too. What depends on them goes with them."""
     _refuse_odd_names(names)
+    if not names:
+        return
     found = host.get_fact(PackagesFact, names=tuple(names))
     gone = ("not-installed",) if purge else ("not-installed", "config-files")
     present = [name for name in names if _state(found, name).status not in gone]
@@ -93,7 +106,7 @@ def repaired() -> Generator[StringCommand]:
     left = host.get_fact(InterruptedFact)
     if not left:
         return
-    note_change("dpkg", f"finish what was interrupted: {'; '.join(left[:5])}")
+    note_change("dpkg", f"finish what was interrupted: {'; '.join(left[:5])}", is_owed=True)
     yield _long(REPAIR)
 
 

@@ -152,11 +152,19 @@ if ! patiently apt install $move -- $(words "$@"); then
   fetch_lists
   patiently apt install $move -- $(words "$@") || not_installed
 fi
-for word in "$@"; do
-  name=${word%%=*}
-  [ "$(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null)" = installed ] ||
-    fail "$name is not installed although apt is done:" "$said"
-done
+# Whether all of it is there, in the versions that were asked for; else $wrong says what is not.
+right() {
+  for word in "$@"; do
+    state=$(dpkg-query -W -f '${db:Status-Status} ${Version}' -- "${word%%=*}" 2>/dev/null) || true
+    case $state in "installed "${word#*=}) continue ;; esac
+    wrong="${word%%=*}: wanted ${word#*=}, but dpkg says '${state:-not installed}' although apt is done:"
+    return 1
+  done
+}
+# apt takes its cache for current where dpkg's status has the same second and size: then it is asked once without it.
+right "$@" || patiently apt install -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= $move -- $(words "$@") ||
+  not_installed
+right "$@" || fail "$wrong" "$said"
 """
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from slipway.disruption import Disruption, disrupts
 from slipway.facts.files import Markers, script
 from slipway.facts.redis import ACL, ADMIN, CONF, AdminHash, RedisFact, Running
 from slipway.facts.units import UnitFact
@@ -91,8 +92,9 @@ def _settings(found: Running) -> Generator[StringCommand]:
     for key, (running, wanted) in found.drift.items():
         note_change(f"redis {key}", f"{running or 'nothing'} -> {wanted or 'nothing'}")
     if owed or not found.answers:
-        note_change(UNIT, "owed restart" if owed else "restart: it does not answer")
+        note_change(UNIT, "owed restart" if owed else "restart: it does not answer", is_owed=owed)
     if owed or not found.answers or found.drift:
+        disrupts(Disruption("restart redis" if owed else "settings of redis", seconds=LOADING_SECONDS))
         pairs = [word for key, (_, wanted) in found.drift.items() for word in (key, wanted)]
         must = "yes" if owed or not found.answers else "no"
         words = script(APPLY, must, str(LOADING_SECONDS), files.OWED, *pairs)

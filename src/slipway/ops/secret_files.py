@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
+from pyinfra.api.exceptions import OperationError
 
 from slipway.facts.files import script, with_input
-from slipway.facts.secret_files import SECRETS, SecretFilesFact, salted_sum
+from slipway.facts.secret_files import SECRETS, SecretFilesFact, digest
 from slipway.report import note_change, note_managed
-from slipway.secrets import Secret
+from slipway.secrets import Sealed, Secret
 
 _COMPLETE = ".complete"
 
@@ -51,7 +52,7 @@ class SecretFile:
 
     def told(self) -> str:
         """What the fact says of it where it is as wanted."""
-        return f"{self.mode:o}:{self.uid}:{self.gid} {salted_sum(self.content.reveal())}"
+        return f"{self.mode:o}:{self.uid}:{self.gid} {digest(self.content.reveal())}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class SecretDirectory:
         folders = {self.name} | {f"{self.name}/{each.path.rsplit('/', 1)[0]}" for each in self.files}
         return dict.fromkeys(folders, "755:0:0 -") | {f"{self.name}/{each.path}": each.told() for each in self.files}
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether a value of it is not known here: a release on record brought it, and it is used as it lies there."""
+        return any(isinstance(each.content, Sealed) for each in self.files)
+
     def packed(self) -> bytes:
         """As a tar; its last member says that nothing is missing."""
         out = io.BytesIO()
@@ -84,8 +90,12 @@ class SecretDirectory:
 
 @operation()
 def present(stack: str, directories: Sequence[SecretDirectory]) -> Generator[StringCommand]:
-    """These directories of secrets, each file with its owner and mode. Others are left for older releases."""
+    """These directories of secrets, each file with its owner and mode. Others are left for older releases.
+
+    One whose values are not known here is used as it is; fails where it is not there.
+    """
     found = host.get_fact(SecretFilesFact, stack=stack)
+    directories = [each for each in directories if not _is_kept(each, found)]
     wrong = [each for each in directories if any(found.get(path) != told for path, told in each.wanted().items())]
     if found.get(".", "700:0:0 -") != "700:0:0 -":
         note_change(SECRETS, "mode or owner")
@@ -95,6 +105,19 @@ def present(stack: str, directories: Sequence[SecretDirectory]) -> Generator[Str
     for directory in wrong:
         command = script(_WRITE, SECRETS, directory.name)
         yield with_input(command, directory.packed())
+
+
+def _is_kept(directory: SecretDirectory, found: Mapping[str, str]) -> bool:
+    """Whether it is an older release's, whose values are not known here. Raises OperationError where it is gone."""
+    if not directory.is_sealed:
+        return False
+    for each in directory.files:
+        path = f"{directory.name}/{each.path}"
+        note_managed(f"{SECRETS}/{path}")
+        if path not in found:
+            what = f"{SECRETS}/{path} is gone, and today's secret source has another version of it"
+            raise OperationError(f"{what}\n  HINT: give the source the version of then, or deploy today's release")
+    return True
 
 
 def _note(directory: SecretDirectory, found: Mapping[str, str]) -> None:

@@ -23,8 +23,9 @@ from slipway.ops.files import OWED, as_bytes, content_hash
 from slipway.report import note_change, note_managed
 from slipway.secrets import Secret
 
-HERE = "@here@"
-"""In a file's content and in a check's words: the absolute path of the version that it belongs to."""
+HERE = "\0here\0"
+"""In a file's content and in a check's words: the absolute path of the version that it belongs to. Of NUL, which no
+value and no configuration can have: a text that only looks like the mark stays what it is."""
 
 _STAGE = """\
 set -eu

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from slipway.disruption import Disruption, disrupts
 from slipway.facts.files import Markers, script
 from slipway.facts.units import UnitFact, UnitState
 from slipway.ops import files
@@ -57,18 +58,6 @@ def _steps(found: UnitState, running: bool, enabled: bool) -> list[str]:
     return steps
 
 
-_SETTLE = """\
-set -eu
-verb=$1 unit=$2 debts=$3; shift 3
-if ! systemctl "$verb" -- "$unit" || ! systemctl is-active --quiet -- "$unit"; then
-  # systemctl only says that it failed; why, the unit says in its log.
-  journalctl --unit="$unit" --lines=10 --output=cat --no-pager >&2 || true
-  exit 1
-fi
-for action in "$@"; do rm -f -- "$debts/$action:$unit"; done
-"""
-
-
 _SETTLE = f"""\
 set -eu
 {_TOLD}verb=$1 unit=$2 debts=$3; shift 3
@@ -79,8 +68,10 @@ for action in "$@"; do rm -f -- "$debts/$action:$unit"; done
 
 
 @operation()
-def settle(unit: str, action: str = "reload") -> Generator[StringCommand]:
+def settle(unit: str, action: str = "reload", in_service: bool = False) -> Generator[StringCommand]:
     """Pays an owed `reload` or `restart` of a unit, once, and strikes it out only when systemd says it worked.
+
+    + in_service: others depend on it while it runs, so it waits for its host's turn
 
     A restart pays an owed reload too. What is owed lies on the host, so a run that died is paid up by the next. Fails
     with the unit's last lines in the journal.
@@ -88,7 +79,9 @@ def settle(unit: str, action: str = "reload") -> Generator[StringCommand]:
     owed = host.get_fact(Markers, directory=files.OWED)
     if f"{action}:{unit}" not in owed:
         return
-    note_change(unit, f"owed {action}")
+    note_change(unit, f"owed {action}", is_owed=True)
+    if in_service and host.get_fact(UnitFact, unit=unit).is_running:
+        disrupts(Disruption(f"{action} {unit}"))
     paid = ["reload", "restart"] if action == "restart" else ["reload"]
     verb = "reload-or-restart" if action == "reload" else action
     yield script(_SETTLE, verb, unit, files.OWED, *paid)
@@ -128,5 +121,5 @@ def drop_in(unit: str, content: str, owes: Sequence[str] = ()) -> Generator[Stri
 
 def _daemon_reload(name: str, owes: list[str]) -> Generator[StringCommand]:
     if owes[0] in host.get_fact(Markers, directory=files.OWED):
-        note_change(name, "daemon-reload")
+        note_change(name, "daemon-reload", is_owed=True)
         yield script('set -eu; systemctl daemon-reload; rm -f -- "$1/$2"', files.OWED, owes[0])

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from slipway.facts.files import script
 from slipway.facts.postgres import Cluster, ClustersFact, ServerFact, UnfinishedFact
-from slipway.ops import files
+from slipway.ops import files, units
 from slipway.ops.postgres.psql import refuse, unknown
 from slipway.report import note_change
 
@@ -66,13 +66,11 @@ def cluster(
 
 @operation()
 def boot_file(path: str, content: str, owner: str = "root", group: str = "root") -> Generator[StringCommand]:
-    """A file that decides how the cluster starts at boot: systemd and its generators read it again.
-
-    A run that died before they did leaves nothing owed: the boot that it is for reads it anyway.
-    """
-    for command in files.put._inner(path, content, owner=owner, group=group):
-        yield command
-        yield StringCommand("systemctl", "daemon-reload")
+    """A file that decides how the cluster starts: systemd and its generators have read it afterwards."""
+    name = path.strip("/").replace("/", "-")
+    debts = [f"daemon-reload:{name}"]
+    yield from files.put._inner(path, content, owner=owner, group=group, owes=debts)
+    yield from units._daemon_reload(name, debts)
 
 
 _CHECKSUMS = """\

@@ -11,6 +11,7 @@ from pyinfra.api import StringCommand, operation
 from slipway import scram
 from slipway.facts.postgres import Cluster, RolesFact
 from slipway.ops.postgres.psql import UNLOGGED, run, settings_of, unknown
+from slipway.ops.postgres.settings import NAME_LISTS, elements
 from slipway.report import note_change
 from slipway.secrets import Secret
 from slipway.sql import identifier, literal
@@ -91,12 +92,21 @@ def _settings(role: str, held: Mapping[str, Any], wanted: Mapping[str, str]) -> 
 def setting_steps(target: str, held: Mapping[str, str], wanted: Mapping[str, str]) -> Steps:
     """ALTER ... SET and RESET that lead from one set of settings to the other."""
     steps = [
-        (f"{name} = {value}", f"ALTER {target} SET {_dotted(name)} = {literal(value)}")
+        (f"{name} = {value}", f"ALTER {target} SET {_dotted(name)} = {_literals(name, value)}")
         for name, value in wanted.items()
-        if held.get(name) != value
+        if name not in held or not _is_same(name, held[name], value)
     ]
     gone = [name for name in held if name not in wanted]
     return steps + [(f"{name} reset", f"ALTER {target} RESET {_dotted(name)}") for name in gone]
+
+
+def _literals(name: str, value: str) -> str:
+    """The value as SET takes it: of a list of names each by itself, or Postgres would take them for one."""
+    return ", ".join(map(literal, elements(value))) if name in NAME_LISTS else literal(value)
+
+
+def _is_same(name: str, held: str, wanted: str) -> bool:
+    return elements(held) == elements(wanted) if name in NAME_LISTS else held == wanted
 
 
 def _dotted(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from slipway.disruption import Disruption, disrupts
 from slipway.facts.files import PathFact, script
 from slipway.facts.postgres import Answer, Cluster, ServerFact, TouchedFact
 from slipway.facts.units import UnitFact
@@ -118,7 +119,7 @@ def reloaded(cluster: Cluster, wanted: Mapping[str, str]) -> Generator[StringCom
     stale = host.get_fact(TouchedFact, cluster=cluster) > float(found.get("loaded", 0)) if found.said else False
     refused = [*found.get("refused", []), *found.get("refused_hba", [])]
     if found.said and (coming or stale or refused):
-        note_change(cluster.unit, "reload")
+        note_change(cluster.unit, "reload", is_owed=stale and not coming)
         yield script(_RELOAD, *cluster.words)
 
 
@@ -135,11 +136,12 @@ def restarted(
     if found.is_down:
         yield unknown("restart", cluster)
         return
-    waiting = set(found.get("pending", []))
+    owed = waiting = set(found.get("pending", []))
     if conf and host.get_fact(PathFact, path=conf).sha256 != digest:
-        waiting |= _will_wait(found, wanted)
+        waiting = owed | _will_wait(found, wanted)
     if waiting:
-        note_change(cluster.unit, f"restart, for {', '.join(sorted(waiting))}")
+        note_change(cluster.unit, f"restart, for {', '.join(sorted(waiting))}", is_owed=waiting == owed)
+        disrupts(Disruption(f"restart {cluster.unit}"))
         yield script(
             _ANSWERS + 'systemctl restart -- "$4" || exit 69; answers "$@"',
             *cluster.words,

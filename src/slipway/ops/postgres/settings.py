@@ -15,6 +15,26 @@ _FACTORS = {
 _TRUE, _FALSE = frozenset({"on", "true", "yes", "1"}), frozenset({"off", "false", "no", "0"})
 
 
+NAME_LISTS = frozenset({"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"})
+"""Settings of a session whose value is a list of names, which Postgres quotes one by one."""
+_ELEMENT = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*?))\s*(?:,|$)')
+
+
+def elements(value: str) -> list[str]:
+    """The names of such a list; a quoted one without its quotes, another in small letters, as Postgres reads it."""
+    if not value.strip():
+        return [""]
+    found, at = [], 0
+    while at < len(value):
+        match = _ELEMENT.match(value, at)
+        if match is None or match.end() == at:
+            return [value]
+        quoted, plain = match[1], match[2]
+        found.append(plain.lower() if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+    return found
+
+
 def conf_value(value: Value) -> str:
     """A value as postgresql.conf quotes it; a backslash there begins an escape."""
     if isinstance(value, bool):
