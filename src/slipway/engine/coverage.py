@@ -38,7 +38,7 @@ def _groups(run: Run) -> dict[str, str]:
     """Every group of deploy.py, with the first stage that names it."""
     named: dict[str, str] = {}
     for stage in run.stages:
-        for group in (*(group for group, _ in stage.roles), *([stage.edges] if stage.edges else [])):
+        for group in (*(group for group, _ in stage.roles), *stage.through):
             named.setdefault(group, stage.name)
     return named
 

@@ -21,16 +21,22 @@ from slipway.engine.coverage import look_over_stages
 from slipway.engine.fleet_wide import Shared
 from slipway.engine.inventory import fleet_of, read_inventory
 from slipway.engine.look_over import look_over_data, look_over_hosts
+from slipway.engine.noise import look_over_noise
+from slipway.engine.record import entry_of
 from slipway.engine.run import Run, bind
 from slipway.paths import project_root
 from slipway.problems import BadInput, Problem, Problems, conflict_line, did_you_mean
+from slipway.reconcile.settings import Reconcile
+from slipway.render import Templates
 from slipway.seam import install
 from slipway.seam.connection import NullConnection
 from slipway.seam.hosts import select, with_connector
 from slipway.secrets import SecretMissing, Secrets, SourceUnreadable, open_source
+from slipway.secrets.versions import login_variable
 
 if TYPE_CHECKING:
     from slipway.compose import Stack
+    from slipway.recorded import Recalled
 
 
 def declare(
@@ -39,30 +45,39 @@ def declare(
     limit: Iterable[str] = (),
     override_data: Mapping[str, Any] | None = None,
     group_data: Iterable[str] = (),
+    recalled: Recalled | None = None,
+    secrets: Secrets | None = None,
 ) -> Run:
     """What a run would do, as far as it can be known without connecting. Raises BadInput with every problem.
 
     What follows from a Compose file or from secrets that cannot be read is not looked at: it would only repeat them.
 
     + group_data: more folders of group data, as pyinfra's --group-data
+    + recalled: a release on record, to run again; of the project only the inventory, deploy.py and the roles count
+    + secrets: in the place of those that the inventory's source has
     """
     install()
     # Roles are the project's, wherever the command was started from.
     if str(project_root()) not in sys.path:
         sys.path.insert(0, str(project_root()))
     inventory = with_connector(read_inventory(inventory_path, override_data, group_data), NullConnection)
-    run = _new_run(inventory, inventory_path, list(limit))
+    run = _new_run(inventory, inventory_path, list(limit), recalled, secrets)
     files = list(deploy_files)
     with ctx_inventory.use(inventory), ctx_state.use(run.state):
         read = [_read_deploy_file(run, file) for file in files]
-    look_over_data(inventory, inventory_path, _role_keys(run), run.problems)
+    if not recalled:
+        look_over_data(inventory, inventory_path, _role_keys(run), run.problems)
+        look_over_noise(run, inventory_path)
     if all(read):
         look_over_stages(run, files, inventory_path)
     run.problems.raise_if_any()
+    run.entry = entry_of(run)
     return run
 
 
-def _new_run(inventory: Inventory, path: Path, limit: list[str]) -> Run:
+def _new_run(
+    inventory: Inventory, path: Path, limit: list[str], recalled: Recalled | None, secrets: Secrets | None
+) -> Run:
     problems = Problems()
     state = State(check_for_changes=False)
     ctx_config.set(Config())
@@ -74,10 +89,15 @@ def _new_run(inventory: Inventory, path: Path, limit: list[str]) -> Run:
     fleet = fleet_of(inventory, path, problems)
     look_over_hosts(inventory, path, fleet, problems)
     shared = Shared(inventory, path, problems)
-    secrets = _secrets(shared, problems)
+    secrets = secrets or _secrets(shared, problems)
     run = Run(state, fleet, secrets, declaring=True, problems=problems)
-    run.stack = _stack(shared, secrets, run)
-    run.release = _release(run)
+    run.reconcile = shared.model("reconcile", Reconcile)
+    if recalled:
+        run.recalled, run.stack, run.release = recalled, recalled.stack, recalled.release
+        run.templates = Templates(recalled.templates)
+    else:
+        run.stack = _stack(shared, secrets, run)
+        run.release = _release(run)
     return bind(run)
 
 
@@ -104,6 +124,11 @@ def _secrets(shared: Shared, problems: Problems) -> Secrets:
         return UNKNOWN
 
 
+def login_variables(secrets: Secrets) -> dict[str, str]:
+    """Variables of the Compose file that say which login a password belongs to."""
+    return {login_variable(name): login for name, login in secrets.logins().items()}
+
+
 UNKNOWN = Secrets("unreadable", lambda name: "unreadable source")
 """Where the source itself is wrong, that is told once; no single secret is called missing."""
 
@@ -111,7 +136,7 @@ UNKNOWN = Secrets("unreadable", lambda name: "unreadable source")
 def _stack(shared: Shared, secrets: Secrets, run: Run) -> Stack | None:
     """The application; None without one, and where it cannot be used."""
     told = len(run.problems)
-    name, variables = shared.text("stack"), shared.texts("variables")
+    name, variables = shared.text("stack"), {**shared.texts("variables"), **login_variables(secrets)}
     stack = _loaded(name, variables, shared.place("stack"), secrets, run.problems) if name else None
     run.stack_is_broken = stack is None and len(run.problems) > told
     return stack

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from pyinfra.api.inventory import Inventory
 
 from slipway.engine.inventory import layers
-from slipway.problems import Problems
+from slipway.problems import Problem, Problems
+from slipway.role import RoleData, problems_of
+
+M = TypeVar("M", bound=RoleData)
 
 
 class Shared:
@@ -45,6 +50,18 @@ class Shared:
                 what = f"{name!r} is a {type(text).__name__}, not text"
                 self._problems.add(self.place(key), what, f'write {{"{name}": "..."}}')
         return {name: text for name, text in value.items() if isinstance(name, str) and isinstance(text, str)}
+
+    def model(self, key: str, model: type[M]) -> M:
+        """Typed settings; their defaults where nobody sets them, and where they are wrong."""
+        value = self._value(key)
+        try:
+            return model.model_validate({} if value is None else value)
+        except ValidationError as error:
+            self._problems.extend(replace(each, hint=self._hint(each, key)) for each in problems_of(error, key, model))
+            return model()
+
+    def _hint(self, problem: Problem, key: str) -> str:
+        return f"{problem.hint} (in {self.place(key)})" if problem.hint else f"change it in {self.place(key)}"
 
     def _value(self, key: str) -> Any:
         """The one value. Hosts that differ are noted, without the values: some name a secret's place."""

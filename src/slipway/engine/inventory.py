@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,22 +21,14 @@ from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import exec_file
 
+from slipway.addresses import address_of
 from slipway.engine.broken import problems_in, shown, unreadable
 from slipway.fleet import Fleet, Member
+from slipway.inventories import find_inventory as find_inventory
 from slipway.paths import project_root
-from slipway.problems import BadInput, Problem, Problems, did_you_mean
+from slipway.problems import BadInput, Problem, Problems
 
 _HOST_NAME = re.compile(r"@?\w[\w.:/@%\[\]-]*")
-
-
-def find_inventory(name: str) -> Path:
-    """`lab`, `inventories/lab.py` or a path. Raises BadInput with the nearest name."""
-    folder = project_root() / "inventories"
-    for candidate in (Path(name), folder / name, folder / f"{name}.py"):
-        if candidate.is_file():
-            return candidate
-    known = [path.stem for path in folder.glob("*.py")]
-    raise BadInput([Problem(f"inventory {name}", "there is none of that name", did_you_mean(Path(name).stem, known))])
 
 
 def read_inventory(
@@ -48,7 +42,7 @@ def read_inventory(
         if files:
             _look_at_entries(path)
         try:
-            overrides, folders = dict(override_data or {}), list(group_data)
+            overrides, folders = {**own_login(), **(override_data or {})}, list(group_data)
             inventory: Inventory = make_inventory(
                 str(path), cwd=str(project_root()), override_data=overrides, group_data_directories=folders
             )
@@ -59,6 +53,20 @@ def read_inventory(
             raise BadInput([Problem(shown(path), str(error), "write host names, or connectors that exist")]) from error
     _raise(_wrong_types(inventory, path))
     return inventory
+
+
+LOGIN = {
+    "SLIPWAY_SSH_USER": "ssh_user",
+    "SLIPWAY_SSH_KEY": "ssh_key",
+    "SLIPWAY_SSH_KNOWN_HOSTS": "ssh_known_hosts_file",
+}
+"""How a controller logs in that is not the one the inventory was written for: variable to connection data."""
+
+
+def own_login() -> dict[str, Any]:
+    """This controller's own way into every host, over what the inventory says; nothing where it has none."""
+    found: dict[str, Any] = {data: os.environ[name] for name, data in LOGIN.items() if os.environ.get(name)}
+    return {**found, "_sudo": True} if found.get("ssh_user", "root") != "root" else found
 
 
 def _raise(problems: Iterable[Problem]) -> None:
@@ -127,13 +135,19 @@ def _wrong_host(item: Any) -> str:
 def _wrong_types(inventory: Inventory, path: Path) -> list[Problem]:
     """Connection data and pyinfra's own arguments of the wrong type, which pyinfra tells only as it connects."""
     problems = Problems()
-    types: dict[str, Any] = dict(get_type_hints(ConnectorData))
-    types |= {key: type_ for key, type_ in all_global_arguments() if not all_argument_meta[key].handler}
+    types = _types()
     for layer, where, host in layers(inventory, path):
         for key, value in layer.items():
             if key in types and value is not None and (wrong := _mismatch(value, types[key])):
                 problems.add(f"{where}: {key}", wrong, "give it in that type", host)
     return list(problems)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    """Name to type of each. Taking the hints apart costs as much as reading an inventory."""
+    arguments = {key: type_ for key, type_ in all_global_arguments() if not all_argument_meta[key].handler}
+    return {**get_type_hints(ConnectorData), **arguments}
 
 
 def _mismatch(value: Any, type_: Any) -> str:
@@ -163,7 +177,9 @@ def fleet_of(inventory: Inventory, path: Path, problems: Problems) -> Fleet:
         if other.lower() != host.name.lower():  # two spellings of one name are told as such
             what = f"{other} and {host.name} have the same address {address}"
             problems.add(shown(path), what, "two names for one host would be deployed twice; keep one")
-        members.append(Member(host.name, address or NOWHERE, tuple(group for group in host.groups if group != "all")))
+        groups = tuple(group for group in host.groups if group != "all")
+        login, port = host.data.get("ssh_user") or "", host.data.get("ssh_port") or 0
+        members.append(Member(host.name, address or NOWHERE, groups, login, port))
     return Fleet(path.stem, tuple(members))
 
 
@@ -174,7 +190,7 @@ NOWHERE = "127.0.0.1"
 def _address(host: Any, path: Path, problems: Problems) -> str:
     declared = host.data.get("address") or host.data.get("ssh_hostname") or host.name
     try:
-        address = ipaddress.ip_address(declared if isinstance(declared, str) else repr(declared))
+        address = ipaddress.ip_address(address_of(declared if isinstance(declared, str) else repr(declared)))
         if not (address.is_unspecified or address.is_multicast):
             return str(address)
     except ValueError:

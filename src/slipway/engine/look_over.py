@@ -17,8 +17,9 @@ from slipway.fleet import Fleet
 from slipway.paths import project_root
 from slipway.problems import Problems, did_you_mean, nearest
 
-OWN_KEYS = frozenset({"stack", "secrets", "variables", "address"})
-"""Data keys that belong to no role: the application, where secrets are read, Compose variables, a host's address."""
+OWN_KEYS = frozenset({"stack", "secrets", "variables", "address", "reconcile"})
+"""Data keys that belong to no role: the application, where secrets are read, Compose variables, a host's address, what
+is said of reconciles."""
 
 
 def look_over_hosts(inventory: Inventory, path: Path, fleet: Fleet, problems: Problems) -> None:

@@ -8,14 +8,15 @@ import time
 from dataclasses import asdict
 from typing import IO
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from slipway.engine.events import Event
 from slipway.engine.execute import HostResult, Result
+from slipway.printable import printable
 from slipway.seam.errors import HostUnreachable
+from slipway.terminal import Terminal
 
 MARKS = {"changed": ("changed", "yellow"), "failed": ("FAILED", "bold red"), "unchanged": ("ok", "green")}
 
@@ -29,7 +30,7 @@ class PlainProgress:
     def __call__(self, event: Event) -> None:
         line = self._line(event)
         if line:
-            print(f"[{time.monotonic() - self._start:6.1f}s] {line}", file=self._stream, flush=True)
+            print(printable(f"[{time.monotonic() - self._start:6.1f}s] {line}"), file=self._stream, flush=True)
 
     def _line(self, event: Event) -> str:
         if event.kind == "stage-start":
@@ -38,6 +39,8 @@ class PlainProgress:
             return f"  {event.host}  {event.what}: {event.outcome} ({event.seconds:.1f} s)"
         if event.kind in ("note", "failure"):
             return f"  {event.host}  {event.what}"
+        if event.kind == "warning":
+            return f"  warning: {event.what}"
         return ""
 
 
@@ -56,7 +59,7 @@ class JsonProgress:
 class LiveProgress:
     """A table on a terminal: each host, what it is at, how long it has been at it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self._rows: dict[str, dict[str, object]] = {}
         self._stage, self._start = "", time.monotonic()
         self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._table)
@@ -72,6 +75,10 @@ class LiveProgress:
         if event.kind == "stage-start":
             self._stage = event.stage
             self._live.console.print(Text(f"{self._elapsed():7.1f}s  {event.stage}", style="bold"))
+        if event.kind == "warning":
+            self._live.console.print(Text.assemble(("warning: ", "yellow"), event.what))
+        if event.kind == "note" and not event.host:
+            self._live.console.print(Text(f"{self._elapsed():7.1f}s  {event.what}"))
         if not event.host:
             return
         row = self._rows.setdefault(event.host, {"what": "", "changed": 0, "unchanged": 0, "since": time.monotonic()})
@@ -110,7 +117,7 @@ def summary(result: Result, unreachable: tuple[str, ...] = ()) -> Table:
     for name, host in result.hosts.items():
         outcome, style = _outcome(result, name)
         table.add_row(name, Text(outcome, style=style), str(host.changed), str(host.unchanged), f"{host.seconds:.1f} s")
-    for name in unreachable:
+    for name in (*unreachable, *result.absent):
         table.add_row(name, Text("unreachable", style="bold red"), "-", "-", "-")
     return table
 
@@ -124,16 +131,25 @@ def _outcome(result: Result, name: str) -> tuple[str, str]:
     return ("changed", "yellow") if host.changed else ("no change", "green")
 
 
-def show_unreachable(error: HostUnreachable, console: Console) -> None:
+def show_unreachable(error: HostUnreachable, console: Terminal) -> None:
     """Every host of a run that could not begin: who did not answer and why, and who was left as it was."""
     result = Result({name: HostResult() for name in error.reached}, stopped_in="connecting", untouched=error.reached)
     console.print(summary(result, tuple(error.hosts)))
-    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    told = f"{error}\nHINT: slipway doctor says of each of them what to do"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def errors(result: Result) -> list[str]:
     """What failed on which host, and which hosts were left as they were."""
     told = [f"{name}: {host.error}" for name, host in result.hosts.items() if host.error]
+    told += [
+        f"{name}: unreachable: {why}\n  It was left as it is; when it is back it gets no requests before a deploy."
+        for name, why in result.absent.items()
+    ]
+    if result.taken_back:
+        told.append(f"Taken back to what they ran before: {', '.join(result.taken_back)}.")
+    if result.aborted:
+        told.append(f"The rollout was {result.aborted}.")
     if result.stopped_in:
         rest = f"; not touched there: {', '.join(result.untouched)}" if result.untouched else ""
         told.append(f"Stopped in {result.stopped_in!r}{rest}. Mend it and run again: what is done is not done twice.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -14,12 +14,17 @@ from slipway.context import Context
 from slipway.engine.events import Events
 from slipway.fleet import NOMINAL, Fleet, Machine
 from slipway.problems import BadInput, Problem, Problems
+from slipway.reconcile.settings import Reconcile
+from slipway.render import Templates, renders_from
 from slipway.role import Role
-from slipway.rollout import RollPolicy, Traffic
+from slipway.rollout import Canary, Traffic
 from slipway.secrets import Secrets
 
 if TYPE_CHECKING:
     from slipway.compose import Stack
+    from slipway.engine.alone import Alone
+    from slipway.engine.journal import Standing
+    from slipway.recorded import Entry, Recalled
     from slipway.release import Release
 
 CONVERGE, ONCE, ROLL, PLAIN = "converge", "once", "roll", "plain"
@@ -33,11 +38,8 @@ class Stage:
     name: str
     roles: tuple[tuple[str, Role], ...] = ()
     """(group, role), in the order in which they are written."""
-    traffic: Traffic | None = None
-    edges: str = ""
-    """The group of hosts that the traffic comes through."""
-    policy: Callable[[Context], RollPolicy] = lambda ctx: RollPolicy()
-    revert: Callable[[Any, Context], None] | None = None
+    through: Mapping[str, Traffic] = field(default_factory=dict)
+    """The group of edges that the traffic comes through, and how they are told."""
 
     @property
     def brings(self) -> tuple[str, list[tuple[str, str]]]:
@@ -71,8 +73,46 @@ class Run:
     applied: dict[str, list[tuple[Role, Any]]] = field(default_factory=dict)
     """Host name to the roles it gets, with their data."""
 
+    limit: tuple[str, ...] = ()
+    """What `--limit` said; empty for every host of the inventory."""
+    validated: dict[str, list[tuple[Role, Any]]] = field(default_factory=dict)
+    """Host name to the roles it is to get, as they were declared before the first connection."""
+    despite: frozenset[str] = frozenset()
+    """Checks of the preflight whose errors do not stop it: somebody knows better."""
+    reconcile: Reconcile = field(default_factory=Reconcile)
+    """What the inventory says of its reconciles."""
+
+    is_rollback: bool = False
+    """Whether it goes back to a release that served before."""
+    canary: Canary | None = None
+    """The share of sessions that the release gets, beside the one that serves; None brings it whole."""
+    brings_whole: bool = False
+    """Whether a release that would come by shares is to come whole: it was promoted."""
+    standing: dict[str, Standing] = field(default_factory=dict)
+    """Host name to how it stood when the run began."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Hosts that did not answer and that the run goes on without, and why."""
+
+    recalled: Recalled | None = None
+    """The release on record that it runs again; None where it brings what the project says."""
+    entry: Entry | None = None
+    """What it leaves on record; None before every host's data is known, and without an application."""
+    templates: Templates = field(default_factory=Templates)
+    preconditions: list[Callable[[], None]] = field(default_factory=list)
+    """Called once every host is locked, before anything is prepared. Raise BadInput where it may not go on."""
+    leaves_out: Callable[[Run], None] | None = None
+    """Called once everything is prepared, before the first change: takes out what is to be left alone."""
+
+    alone: Alone | None = None
+    """Of a host that converges itself; None where a controller does it."""
+
     plain_after: dict[str, int] = field(default_factory=dict)
     """Name of a stage of plain operations to the number of the stage that it follows."""
+
+    @property
+    def before(self) -> str:
+        """Record of the release that served when the run began; empty where none did."""
+        return next((standing.current for standing in self.standing.values() if standing.current), "")
 
     def in_order(self) -> list[Stage]:
         """The stages as they run: plain operations of deploy.py stand where the file has them."""
@@ -90,6 +130,11 @@ class Run:
             stack=self.stack,
             release=self.release,
             machine=self.machines.get(host.name, NOMINAL),
+            is_rollback=self.is_rollback,
+            canary=self.canary,
+            entry=self.entry,
+            kept_secrets=self.recalled.release.secrets if self.recalled else {},
+            reconcile=self.reconcile,
         )
 
     def stage(self, stage: Stage) -> Stage:
@@ -113,6 +158,12 @@ class Run:
     def operations_of(self, stage: Stage, host: Host) -> list[str]:
         return self.operations.get(stage.name, {}).get(host.name, [])
 
+    def leave_out(self, host: Host, identities: Collection[str]) -> None:
+        """These operations do not run on the host."""
+        for by_host in self.operations.values():
+            if mine := by_host.get(host.name):
+                by_host[host.name] = [identity for identity in mine if identity not in identities]
+
     def claim(self, stage: Stage, host: Host, identities: Sequence[str]) -> None:
         self.operations.setdefault(stage.name, {}).setdefault(host.name, []).extend(identities)
 
@@ -131,6 +182,7 @@ def current_run(state: State) -> Run:
 def bind(run: Run) -> Run:
     """Makes this the run of its state."""
     _runs[run.state] = run
+    renders_from(run.state, run.templates)
     return run
 
 
