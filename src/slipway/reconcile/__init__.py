@@ -1,0 +1,1 @@
+"""Reconciling: what hosts differ in from what was released to them, told apart, mended, and told."""

@@ -1,0 +1,1 @@
+"""What watches the reconciles: metrics, messages on change, a heartbeat, drills. Nothing of it can fail a run."""
