@@ -1,10 +1,15 @@
 """What differs in the lab: its secrets and certificate, this machine's name server."""
 
+from os.path import relpath
+
 from slipway.lab import upstream_dns
 from slipway.lab.hosts import hosts_of
 from slipway.lab.layout import layout
+from slipway.paths import project_root
 
 x_lab = layout()
+# Relative, as any project's: the same release has the same id in every checkout.
+x_tls = relpath(x_lab.tls, project_root())
 
 secrets = f"file:{x_lab.secrets}"
 
@@ -15,7 +20,7 @@ nginx = {
     # The lab's certificate is its own authority's: a browser that has not been told of it may use plain HTTP.
     "https_redirect": False,
     "certificates": [
-        {"hosts": ["demo.lab.test"], "certificate": f"{x_lab.tls}/server.crt", "key_file": f"{x_lab.tls}/server.key"}
+        {"hosts": ["demo.lab.test"], "certificate": f"{x_tls}/server.crt", "key_file": f"{x_tls}/server.key"}
     ],
     # Nobody's name server knows demo.lab.test: the edges answer to their addresses as well.
     "extra_sites": [

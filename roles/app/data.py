@@ -22,7 +22,7 @@ class App(RoleData):
     """Processes and threads of a container without a limit of its own: a fork bomb stays in it. -1 is no limit."""
     no_new_privileges: bool = True
     """Whether set-uid programs in containers gain nothing, unless the service's security_opt says otherwise."""
-    proof_path: str | None = "/version"
+    proof_path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] | None = "/version"
     """Path that each site answers with the release id, tried through every edge after a roll; None: any answer below
     500 will do."""
     proof_port: Annotated[int, Field(ge=1, le=65535)] = 80

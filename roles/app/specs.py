@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from roles.app.data import App
-from slipway.compose import REPLICAS_ON_A_HOST, Port, Service, ServiceSecret, Stack, host_port
-from slipway.container import ContainerSpec, HealthCommand, Limits, Mount, Publish
+from slipway.compose import REPLICAS_ON_A_HOST, SLOTS, Port, Service, ServiceSecret, Stack, host_port
+from slipway.container import ContainerSpec, HealthCommand, Limits, Mount, Probe, Publish
 from slipway.context import Context
-from slipway.ops.containers import Probe
 from slipway.ops.files import content_hash
 from slipway.ops.secret_files import SecretDirectory, SecretFile
 from slipway.problems import Problems
-from slipway.release import environment_of, secret_of
+from slipway.release import container_secret, environment_of
 from slipway.spread import replicas_on
 
 RUN_SECRETS = PurePosixPath("/run/secrets")
@@ -72,7 +71,8 @@ def spec_of(service: Service, replica: int, data: App, ctx: Context, stack: Stac
         image=release.images[service.name], network=stack.name,
         argv=service.command, entrypoint=service.entrypoint,
         environment=environment_of(service, ctx, replica),
-        ports=tuple(published(service, replica, ctx.host.address)),
+        ports=tuple(fixed_publishes(service, ctx.host.address)),
+        serves=tuple(slots(service, replica, ctx.host.address)), probe=probe_of(service, ctx),
         mounts=(*_volumes(service, stack), *_secret_mounts(service, ctx, stack)),
         tmpfs=service.tmpfs, extra_hosts=extra_hosts(service, ctx, stack),
         dns=service.dns, dns_search=service.dns_search, hostname=service.hostname,
@@ -90,14 +90,17 @@ def spec_of(service: Service, replica: int, data: App, ctx: Context, stack: Stac
     )  # fmt: skip
 
 
-def probe_of(service: Service, replica: int, ctx: Context) -> Probe:
-    """How one replica shows on this host that it serves."""
-    ready, monitor = service.x.ready, service.update.monitor
+def probe_of(service: Service, ctx: Context) -> Probe:
+    """How a replica shows on its host that it serves. Where it is the edge's port, that is the slot's to say.
+
+    One that has served before is not watched once more on the way back: it is ready or not.
+    """
+    ready, monitor = service.x.ready, 0 if ctx.is_rollback else service.update.monitor
     if ready is None:
         return Probe(monitor=monitor)
-    at = next((port for port in published(service, replica, ctx.host.address) if port.target == ready.port), None)
+    fixed = next((port for port in fixed_publishes(service, ctx.host.address) if port.target == ready.port), None)
     return Probe(
-        ready.path, at.port if at else ready.port, at.address if at else "",
+        ready.path, fixed.port if fixed else ready.port, fixed.address if fixed else "",
         host=_plain_name(service), deadline=ready.timeout_seconds, monitor=monitor,
     )  # fmt: skip
 
@@ -118,10 +121,15 @@ def fixed_ports(service: Service) -> list[Port]:
     ]
 
 
-def published(service: Service, replica: int, address: str) -> Iterator[Publish]:
-    """Ports on the host's private address, or on loopback where the file says so; never on another address."""
+def slots(service: Service, replica: int, address: str) -> Iterator[Publish]:
+    """Where the edges may reach a replica: on the host's private address, a port for each slot."""
     if service.edge is not None:
-        yield Publish(address, host_port(service, replica - 1), service.edge.port)
+        for slot in range(SLOTS):
+            yield Publish(address, host_port(service, replica - 1, slot), service.edge.port)
+
+
+def fixed_publishes(service: Service, address: str) -> Iterator[Publish]:
+    """Ports on the host's private address, or on loopback where the file says so; never on another address."""
     for port in fixed_ports(service):
         own = port.host_ip if port.host_ip and port.host_ip.startswith(_LOOPBACK) else address
         yield Publish(own, port.published or 0, port.target, port.protocol)
@@ -146,7 +154,7 @@ def secret_directory(service: Service, ctx: Context, stack: Stack) -> SecretDire
         return None
     uid, gid = _numeric_user(service.user)
     files = [
-        SecretFile(_path_of(number, each), secret_of(stack.secrets[each.source], ctx.secrets), *_guard(each, uid, gid))
+        SecretFile(_path_of(number, each), container_secret(each.source, ctx), *_guard(each, uid, gid))
         for number, each in enumerate(service.secrets)
     ]
     version = content_hash(*((each.path, each.content.fingerprint(), each.mode, each.uid, each.gid) for each in files))

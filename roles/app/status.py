@@ -36,4 +36,8 @@ def _service(name: str, found: DockerState) -> Service:
 
 def _stranger(name: str, found: DockerState) -> Service:
     container = found.containers[name]
+    if container.is_previous:
+        # Kept until the release that replaced it has been proved; it runs on only while two share the sessions.
+        state = "shares the sessions" if container.status == "running" else "kept for the way back"
+        return Service(name, state, True, container.release)
     return Service(name, f"{container.status}, not in the stack", False, container.release)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from roles.app.data import App
-from roles.app.specs import probe_of, secret_directory, services_here, spec_of, specs_here
+from roles.app.specs import secret_directory, services_here, spec_of, specs_here
+from roles.app.waves import beside, waves
 from slipway.compose import Edge, Service, Stack
 from slipway.context import Context
 from slipway.ops import containers, edges, migrations, packages, releases, secret_files
 from slipway.ops import images as image_ops
-from slipway.ops.files import content_hash
 from slipway.paths import project_root
-from slipway.release import build_of, origin
+from slipway.release import Origin, build_of, origin
 
 MIGRATION_REPLICA = 0
 """What SLIPWAY_REPLICA says inside a migration: replicas count from 1."""
@@ -31,8 +32,8 @@ def images(data: App, ctx: Context) -> None:
 
 def migration(data: App, ctx: Context) -> None:
     """The schema is the one that this release needs."""
-    if ctx.stack is None or ctx.release is None or ctx.stack.migration is None:
-        return
+    if ctx.stack is None or ctx.release is None or ctx.stack.migration is None or ctx.is_rollback:
+        return  # going back leaves the schema as it is: whether the release runs on it has been looked at before
     wanted, stack = ctx.stack.migration, ctx.stack
     service = stack.service(wanted.service)
     ref = ctx.release.images[service.name]
@@ -41,7 +42,9 @@ def migration(data: App, ctx: Context) -> None:
         name="Bring the migration's image", stack=stack.name, ref=ref, build=build, seconds=data.image_seconds
     )
     _surroundings([service], ctx, stack)
-    spec = replace(spec_of(service, MIGRATION_REPLICA + 1, data, ctx, stack), replica=MIGRATION_REPLICA, ports=())
+    spec = replace(
+        spec_of(service, MIGRATION_REPLICA + 1, data, ctx, stack), replica=MIGRATION_REPLICA, ports=(), serves=()
+    )
     spec = replace(
         spec, argv=wanted.command, environment={**spec.environment, "SLIPWAY_REPLICA": str(MIGRATION_REPLICA)}
     )
@@ -50,33 +53,41 @@ def migration(data: App, ctx: Context) -> None:
         spec=spec,
         key=ctx.release.schema,
         seconds=wanted.timeout_seconds,
-        ledger=_ledger(ctx, stack),
+        ledger=migrations.ledger_of(stack, ctx.fleet),
         check=wanted.check or (),
     )
 
 
 def tasks(data: App, ctx: Context) -> None:
-    """The containers that the Compose file asks for, each proved before the one that it replaces is given up."""
+    """The containers that the Compose file asks for, each proved before the one that it replaces is given up.
+
+    A release that comes by shares stands beside the one before: only what the edges reach, and nothing is stopped.
+    """
     if ctx.stack is None or ctx.release is None:
         return
-    stack, wanted = ctx.stack, specs_here(data, ctx, ctx.stack)
+    stack = ctx.stack
     packages.installed(name="Install what asks for readiness", names=["curl"])
     _surroundings([service for service, _ in services_here(ctx, stack)], ctx, stack)
-    containers.only(
-        name="Retire containers that are no longer in the stack", stack=stack.name, names=[s.name for _, s in wanted]
-    )
-    for service, spec in wanted:
-        others = [member.name for member in ctx.fleet if member.name != ctx.host.name] if service.x.singleton else []
-        containers.running(
-            name=f"Run {service.name}", spec=spec, probe=probe_of(service, spec.replica, ctx), singleton_of=others
-        )
-    containers.seal(name="Remove replaced containers", stack=stack.name)
+    groups = waves(data, ctx, stack)
+    if ctx.canary is None:
+        names = [replica.spec.name for group in groups for replica in group]
+        containers.only(name="Retire containers that are no longer in the stack", stack=stack.name, names=names)
+    for group in groups:
+        wanted = group if ctx.canary is None else beside(group)
+        if wanted:
+            containers.started(name="Run containers", stack=stack.name, wanted=wanted, canary=ctx.canary)
+        if ctx.canary is None:
+            containers.stopped(name="Stop replaced containers", stack=stack.name, wanted=wanted)
 
 
 def proof(data: App, ctx: Context) -> None:
-    """Through this edge, every site answers with this release."""
-    if ctx.stack is None or ctx.release is None or not ctx.stack.web:
+    """This edge sends requests to what runs and to nobody else; through it every site answers with this release."""
+    if ctx.stack is None or ctx.release is None or not ctx.stack.web or ctx.canary is not None:
         return
+    edges.admitted(
+        name="Admit what runs, and nobody else", stack=ctx.stack.name, services=_reached(ctx, ctx.stack),
+        release=ctx.release.id,
+    )  # fmt: skip
     packages.installed(name="Install what asks the edge", names=["curl"])
     for service in ctx.stack.web:
         edge = service.edge
@@ -92,24 +103,62 @@ def proof(data: App, ctx: Context) -> None:
             )
 
 
+def traffic(data: App, ctx: Context) -> None:
+    """An edge sends requests to what runs, before any of it is replaced: an earlier rollout may have died half way."""
+    if ctx.stack is not None and ctx.release is not None and ctx.stack.web:
+        edges.caught_up(
+            name="Catch up with what runs", stack=ctx.stack.name, services=_reached(ctx, ctx.stack),
+            release=ctx.release.id,
+        )  # fmt: skip
+
+
+def _reached(ctx: Context, stack: Stack) -> dict[str, dict[str, str]]:
+    """Service that the edges reach to the hosts that may run it, with their addresses."""
+    groups = {service.name: ctx.fleet.group(service.x.group) for service in stack.web}
+    return {name: {member.name: member.address for member in members} for name, members in groups.items()}
+
+
+def staged(data: App, ctx: Context) -> None:
+    """This host's record says which release it is about to get, and everything that it takes to run it again."""
+    if told := _on_record(data, ctx):
+        releases.staged(name="Stage the release", record=told, origin=_origin(ctx), way=_way(ctx))
+
+
 def record(data: App, ctx: Context) -> None:
-    """This host's record says which release it has."""
-    if ctx.stack is None or ctx.release is None:
+    """This host's record says which release it has; what was replaced on the way to it is gone."""
+    if ctx.stack is None or ctx.canary is not None:
         return
-    stack, release = ctx.stack, ctx.release
-    wanted = specs_here(data, ctx, stack)
+    if services_here(ctx, ctx.stack):
+        containers.seal(name="Remove replaced containers", stack=ctx.stack.name)
+    if told := _on_record(data, ctx):
+        keep = data.keep_releases
+        releases.recorded(name="Record the release", record=told, origin=_origin(ctx), keep=keep, way=_way(ctx))
+
+
+def _on_record(data: App, ctx: Context) -> dict[str, Any]:
+    """What is on record of this run's release on this host; empty before it is known, and without an application."""
+    if ctx.stack is None or ctx.release is None or ctx.entry is None:
+        return {}
+    if found := ctx.entry.found.get(ctx.host.name):
+        return dict(found)
+    stack, wanted = ctx.stack, specs_here(data, ctx, ctx.stack)
     directories = [secret_directory(service, ctx, stack) for service, _ in services_here(ctx, stack)]
-    told = {
-        "id": release.id,
-        "stack": stack.name,
+    return {
+        **ctx.entry.on(ctx.host.name),
         "images": sorted({spec.image for _, spec in wanted}),
-        "services": dict(release.services),
         "containers": {spec.name: spec.digest() for _, spec in wanted},
         "secrets": sorted(each.name for each in directories if each),
-        "schema": release.schema,
-        "config": content_hash(stack.model_dump_json(exclude={"directory"})),
     }
-    releases.recorded(name="Record the release", record=told, origin=origin(project_root()), keep=data.keep_releases)
+
+
+def _origin(ctx: Context) -> Origin:
+    """Who runs it, and which commit the release came from: of one on record, the commit of then."""
+    todays = origin(project_root())
+    return replace(todays, commit=ctx.entry.commit) if ctx.entry and ctx.entry.found else todays
+
+
+def _way(ctx: Context) -> str:
+    return releases.ROLLBACK if ctx.is_rollback else releases.DEPLOY
 
 
 def _images_here(ctx: Context, stack: Stack) -> dict[str, Service]:
@@ -123,14 +172,6 @@ def _surroundings(services: list[Service], ctx: Context, stack: Stack) -> None:
     containers.network(name="Create the stack's network", stack=stack.name)
     found = [secret_directory(service, ctx, stack) for service in services]
     secret_files.present(name="Write the secrets", stack=stack.name, directories=[each for each in found if each])
-
-
-def _ledger(ctx: Context, stack: Stack) -> migrations.Database | None:
-    for native in stack.native.values():
-        members = ctx.fleet.group(native.group)
-        if native.kind == "postgres" and native.databases and members:
-            return migrations.Database(members[0].name, native.databases[0].name, native.port or 5432)
-    return None
 
 
 def _question(edge: Edge | None, proof_path: str | None, release: str) -> tuple[str, str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from roles.app.data import App
-from roles.app.specs import published, secret_directory, services_here, specs_here
+from roles.app.specs import secret_directory, services_here, specs_here
 from slipway.container import ContainerSpec
 from slipway.context import Context
 from slipway.facts.containers import UNPROVEN
 from slipway.facts.secret_files import SECRETS
-from slipway.release import secret_of
+from slipway.release import delivered_secret
 
 
 def check_containers_are_as_specified(host: Any, data: App, ctx: Context) -> None:
@@ -46,22 +47,28 @@ def check_ports_are_private(host: Any, data: App, ctx: Context) -> None:
     for spec in _specs(data, ctx):
         bindings = _inspect(host, spec.name)["HostConfig"]["PortBindings"] or {}
         found = {(each["HostIp"], int(each["HostPort"])) for ports in bindings.values() for each in ports}
-        assert found == {(port.address, port.port) for port in spec.ports}, spec.name
+        taken = _placed(spec, _inspect(host, spec.name)).published
+        assert found == {(port.address, port.port) for port in taken}, spec.name
         listening = host.check_output("ss --no-header --listening --numeric --tcp --udp")
-        for port in spec.ports:
+        for port in taken:
             assert not re.search(rf"(0\.0\.0\.0|\*|\[::\]):{port.port}\s", listening), f"{port.port} is open to all"
 
 
 def check_readiness(host: Any, data: App, ctx: Context) -> None:
-    """Each replica that tells its readiness over HTTP is ready, asked on the host itself."""
-    for service, count in services_here(ctx, ctx.stack) if ctx.stack else ():
-        ready = service.x.ready
-        for replica in range(1, count + 1) if ready else ():
-            for port in published(service, replica, ctx.host.address):
-                if ready and port.target == ready.port:
-                    url = f"http://{port.address}:{port.port}{ready.path}"
-                    code = host.check_output("curl -s -o /dev/null -m 10 -w '%%{http_code}' --noproxy '*' %s", url)
-                    assert code == "200", f"{service.name} {replica}: GET {ready.path}: {code}"
+    """Each replica that tells its readiness over HTTP at a port of the host is ready, asked on the host itself."""
+    for spec in _specs(data, ctx):
+        probe = _placed(spec, _inspect(host, spec.name)).placed_probe
+        if probe.path and probe.address:
+            url = f"http://{probe.address}:{probe.port}{probe.path}"
+            code = host.check_output("curl -s -o /dev/null -m 10 -w '%%{http_code}' --noproxy '*' %s", url)
+            assert code == "200", f"{spec.name}: GET {probe.path}: {code}"
+
+
+def _placed(spec: ContainerSpec, found: dict[str, Any]) -> ContainerSpec:
+    """The specification in the slot that the container has."""
+    peer = found["Config"]["Labels"]["slipway.peer"]
+    slots = [replace(spec, slot=slot) for slot in range(len(spec.serves))]
+    return next((each for each in slots if each.peer == peer), spec)
 
 
 def check_secrets_stay_in_their_files(host: Any, data: App, ctx: Context) -> None:
@@ -76,7 +83,7 @@ def check_secrets_stay_in_their_files(host: Any, data: App, ctx: Context) -> Non
         assert (closed.user, closed.mode) == ("root", 0o700)
         for each in directory.files:
             assert host.file(f"{directory.path()}/{each.path}").mode == each.mode, each.path
-    values = [secret_of(ref, ctx.secrets).reveal() for ref in ctx.stack.secrets.values()]
+    values = [delivered_secret(ref, ctx.secrets).reveal() for ref in ctx.stack.secrets.values()]
     told = [json.dumps(_inspect(host, spec.name)) for spec in _specs(data, ctx)]
     # Not `assert value not in text`: a failing assertion would print the secret.
     assert not any(value in text for value in values for text in told), "a secret shows in docker inspect"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -29,6 +30,12 @@ def _is_plain(value: str | int) -> str | int:
 
 
 SysctlValue = Annotated[str | int, AfterValidator(_is_plain)]
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Every zone that this machine knows: asked once, it reads a thousand files."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 class Journald(RoleData):
@@ -158,7 +165,7 @@ class Base(RoleData):
     @classmethod
     def _is_a_zone(cls, zone: str) -> str:
         # A controller without a tz database cannot know them all; the shape is always known.
-        known = zoneinfo.available_timezones()
+        known = _zones()
         if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", zone) or (known and zone not in known):
             raise ValueError(f"{zone!r} is no zone of the tz database; as: Etc/UTC, Europe/Berlin")
         return zone

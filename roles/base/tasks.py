@@ -23,7 +23,7 @@ def tasks(data: Base, ctx: Context) -> None:
     locale_of_services(data, ctx)
     sysctl.settings(path="/etc/sysctl.d/99-zz-slipway.conf", values=data.kernel_settings, name="Apply kernel settings")
     logs(data)
-    accounts(data)
+    accounts(data, ctx)
     upgrades(data)
 
 

@@ -6,12 +6,12 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from slipway.addresses import Address, Network, interface_of
 from slipway.facts.packages import PACKAGE_NAME
 from slipway.role import RoleData
 
-Address = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_address(text)))]
 Registry = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(:[0-9]{1,5})?$|^[0-9.]+/[0-9]{1,2}$")]
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]*[kmg]$")]
 UserName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
@@ -29,7 +29,7 @@ REFUSED = {
 class AddressPool(RoleData):
     """Addresses that Docker takes networks from."""
 
-    base: str
+    base: Network
     """Network in CIDR form; it must not overlap the fleet's own."""
     size: Annotated[int, Field(ge=8, le=30)] = 24
     """Prefix length of each network taken from it."""
@@ -130,7 +130,7 @@ class Docker(RoleData):
     @field_validator("bip")
     @classmethod
     def _is_an_interface(cls, text: str | None) -> str | None:
-        return text if text is None else str(ipaddress.ip_interface(text))
+        return text if text is None else interface_of(text)
 
     @field_validator("metrics_addr")
     @classmethod

@@ -25,7 +25,7 @@ def tasks(data: Docker, ctx: Context) -> None:
     )
     dropins.drop_in(unit=docker_engine.UNIT, content=content, name="Have the engine note what it is started with")
     units.unit(unit=docker_engine.UNIT, name="Start the engine")
-    docker_engine.settled(options=options, name="Let the engine work by its configuration")
+    docker_engine.settled(options=options, targets=[ctx.host.address], name="Let the engine work by its configuration")
     users.members(group="docker", users=data.users, name="Say who may use the engine")
     prune(data)
 
@@ -46,7 +46,8 @@ def engine_packages(data: Docker, ctx: Context) -> None:
     engine = [name for name in names if name.startswith(("docker", "containerd"))]
     versioned = [name for name in engine if name.startswith("docker")] if data.version else []
     versions = dict.fromkeys(versioned, data.version or "*")
-    packages.installed(names=[*names, *data.extra_packages], versions=versions, start=False, name="Install the engine")
+    packages.installed(names=[*names, *data.extra_packages], versions=versions, start=False,
+                       targets=[ctx.host.address], name="Install the engine")  # fmt: skip
     packages.held(names=engine, hold=data.hold, name="Hold the engine's version")
 
 

@@ -48,7 +48,7 @@ def _key(certificate: Certificate, ctx: Context) -> Secret:
 def _read(name: str) -> str:
     try:
         return (project_root() / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no UTF-8, or a path that no file can have
         hint = "give its path relative to the project, or absolute"
-        reason = getattr(error, "strerror", None) or "is not text"
+        reason = getattr(error, "strerror", None) or "is no text, or no path"
         raise BadInput([Problem("nginx: certificates", f"{name}: {reason}", hint)]) from None

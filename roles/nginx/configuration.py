@@ -93,11 +93,14 @@ def quoted(text: str) -> str:
 
 
 def _upstreams(data: Nginx) -> str:
-    """What the balancer reads: peers, and how it goes on where one fails."""
+    """What the balancer reads: peers, who decides over them, and how it goes on where one fails."""
     told = {
         name: {
             "balance": upstream.balance,
-            "peers": [peer.model_dump() for peer in upstream.peers],
+            "admission": name in data.upstreams,
+            "peers": [peer.model_dump(exclude_none=True) for peer in upstream.peers],
+            "probe_path": upstream.probe_path,
+            "probe_host": upstream.probe_host,
             "tries": data.tries,
             "fail_seconds": data.fail_seconds,
             "hold_seconds": data.hold_seconds,

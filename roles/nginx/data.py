@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from slipway.addresses import Address, Network
 from slipway.problems import did_you_mean
 from slipway.role import RoleData
 
@@ -16,24 +16,14 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$")]
 HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 # Every character that nginx gives a meaning of its own in a location ({};"' $ \ # space) is left out.
 UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/@:+,=&-]*$")]
+# One line of a request: no space, nothing that is not printed.
+ProbePath = Annotated[str, Field(pattern=r"^(/[\x21-\x7e]*)?$")]
 HostPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/@+-]+$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")]
 # nginx has no way to write a dollar sign in a value that may hold variables.
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x23\x25-\x7e]+$")]
 
 
-def _address(text: str) -> str:
-    ipaddress.ip_address(text)
-    return text
-
-
-def _network(text: str) -> str:
-    ipaddress.ip_network(text)
-    return text
-
-
-Address = Annotated[str, AfterValidator(_address)]
-Network = Annotated[str, AfterValidator(_network)]
 Balance = Literal["round_robin", "least_conn", "sticky_cookie", "sticky_address"]
 
 
@@ -44,15 +34,22 @@ class Peer(RoleData):
     """IP address of the host; a drain of that address takes out all of its peers."""
     port: Port
     """Port on that host."""
+    second_port: Port | None = None
+    """The replica's other port, where its successor comes up; None where it has one port only."""
 
 
 class Upstream(RoleData):
     """Peers that share the requests of a service."""
 
     peers: list[Peer] = []
-    """Where requests go; with none the edge answers 503."""
+    """Where requests go; with none the edge answers 503. Of an application's services a rollout says at run time which
+    of these get them; until then the edge tries the first ports, and second ones where those refuse."""
     balance: Balance = "round_robin"
     """Which peer gets a request: in turn, the least busy one, or the session's own by cookie or client address."""
+    probe_path: ProbePath = ""
+    """Path that a peer answers below 500 before a rollout lets it have requests; empty asks for a connection only."""
+    probe_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]*$")] = ""
+    """Server name that the probe asks for; empty is the peer's address."""
 
 
 class RateLimit(RoleData):
@@ -189,7 +186,8 @@ class Nginx(RoleData):
     fail_seconds: Seconds = 3
     """How long a peer that could not be connected to is left alone while others are well."""
     tries: Annotated[int, Field(ge=1, le=10)] = 3
-    """Peers that one request is tried at. A request that may have been acted on (POST, PATCH) is never sent twice."""
+    """Peers that one request is tried at; of an application's services those that refuse the connection do not count.
+    A request that may have been acted on (POST, PATCH) is never sent twice."""
     hold_seconds: Annotated[int, Field(ge=0, le=300)] = 10
     """How long a request waits where every peer is drained, before it is answered 503."""
     upstream_keepalive: Annotated[int, Field(ge=1)] = 64

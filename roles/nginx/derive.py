@@ -30,11 +30,20 @@ def _upstream(service: Service, fleet: Fleet) -> dict[str, Any]:
     members = fleet.group(service.x.group)
     replicas = replicas_on(service, members)
     peers = [
-        {"host": member.address, "port": host_port(service, index)}
+        {"host": member.address, "port": host_port(service, index), "second_port": host_port(service, index, 1)}
         for member in members
         for index in range(replicas[member.name])
     ]
-    return {"peers": peers, "balance": _edge(service).balance}
+    return {"peers": peers, "balance": _edge(service).balance, **_probe(service)}
+
+
+def _probe(service: Service) -> dict[str, str]:
+    """What the edge asks a peer before it sends it requests: its readiness, where that is told on the edge's port."""
+    ready, edge = service.x.ready, _edge(service)
+    if ready is None or ready.port != edge.port:
+        return {}
+    plain = (name for name in edge.hosts if not name.startswith("*"))
+    return {"probe_path": ready.path, "probe_host": next(plain, "")}
 
 
 def _sites(web: tuple[Service, ...]) -> list[dict[str, Any]]:

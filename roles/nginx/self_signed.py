@@ -19,10 +19,10 @@ VALID_DAYS = 397
 
 _LOOK = """\
 [ -s "$1" ] && command -v openssl > /dev/null || exit 0
-openssl x509 -in "$1" -noout -checkend "$(($2 * 86400))" > /dev/null || exit 0
+said=$(openssl x509 -in "$1" -noout -ext subjectAltName -checkend "$(($2 * 86400))") || exit 0
 openssl pkey -in "$1" -noout 2> /dev/null || exit 0
 stat -c '%a:%u:%g' -- "$1"
-openssl x509 -in "$1" -noout -ext subjectAltName | tail -n 1 | tr -d ' '
+printf '%s\\n' "$said" | sed -n '/^ /{s/ //gp;q}'
 """
 
 _SIGN = """\

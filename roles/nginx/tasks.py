@@ -6,6 +6,7 @@ from roles.nginx.certificates import SELF_SIGNED, self_signed_sites
 from roles.nginx.configuration import tree_files
 from roles.nginx.data import Nginx
 from roles.nginx.self_signed import self_signed
+from roles.nginx.takeover import taken_over
 from slipway.context import Context
 from slipway.ops import files, packages, tree, units
 from slipway.ops.tree import HERE
@@ -13,6 +14,7 @@ from slipway.render import render
 
 PACKAGES = ("nginx", "libnginx-mod-http-lua", "lua-cjson", "curl", "openssl")
 TREE = "/etc/nginx/slipway"
+MAIN = "/etc/nginx/nginx.conf"
 RELOAD = ("reload:nginx",)
 
 
@@ -27,17 +29,17 @@ def tasks(data: Nginx, ctx: Context) -> None:
         check=("nginx", "-t", "-q", "-c", f"{HERE}/edge.conf"),
         owes=RELOAD,
     )
+    taken_over(name="Take nginx over", path=MAIN, ours=f"include {TREE}/current/")
     files.put(
         name="Write nginx.conf",
-        path="/etc/nginx/nginx.conf",
+        path=MAIN,
         content=render("nginx/nginx.conf.j2"),
         check=("nginx", "-t", "-q", "-c", files.CANDIDATE),
-        # A reload cannot go from the distribution's 0.0.0.0 to one address: the new socket finds the port taken.
-        owes=("restart:nginx",),
+        owes=RELOAD,
     )
-    units.settle(name="Restart nginx", unit="nginx", action="restart")
+    units.settle(name="Restart nginx", unit="nginx", action="restart", in_service=True)
     units.unit(name="Run nginx", unit="nginx")
-    units.settle(name="Reload nginx", unit="nginx", action="reload")
+    units.settle(name="Reload nginx", unit="nginx", action="reload", in_service=True)
 
 
 def _control(data: Nginx) -> None:

@@ -80,7 +80,10 @@ def check_every_peer_is_known(host: Any, data: Nginx, ctx: Context) -> None:
     """The balancer has exactly the peers of each upstream."""
     found = {name: {peer["address"] for peer in each["peers"]} for name, each in _state(host)["upstreams"].items()}
     wanted = {
-        name: {f"{peer.host}:{peer.port}" for peer in upstream.peers} for name, upstream in data.all_upstreams.items()
+        name: {
+            f"{_in_url(peer.host)}:{port}" for peer in upstream.peers for port in (peer.port, peer.second_port) if port
+        }
+        for name, upstream in data.all_upstreams.items()
     }
     assert found == wanted
 

@@ -2,6 +2,8 @@
 
 from roles.postgres.data import Postgres
 from roles.postgres.derive import derive
+from roles.postgres.needs import needs
+from roles.postgres.passwords import passwords
 from roles.postgres.tasks import cluster_of, tasks
 from slipway.context import Context
 from slipway.role import Role
@@ -12,6 +14,15 @@ def _units(data: Postgres, ctx: Context) -> tuple[str, ...]:
     return (f"postgresql@{cluster.version}-{data.cluster}.service",)
 
 
-role = Role("postgres", data=Postgres, tasks=tasks, derive=derive, carries="postgres", units=_units)
+role = Role(
+    "postgres",
+    data=Postgres,
+    tasks=tasks,
+    derive=derive,
+    needs=needs,
+    carries="postgres",
+    units=_units,
+    passwords=passwords,
+)
 
 __all__ = ["Postgres", "role"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from roles.postgres.names import DatabaseName, Name, RoleName, SettingName
+from roles.postgres.names import DatabaseName, Encoding, Line, Locale, Name, RoleName, SettingName, one_line
+from slipway.addresses import network_of
 from slipway.ops.postgres import PRIVILEGES
 from slipway.role import RoleData
 
@@ -20,7 +20,7 @@ class DatabaseRole(RoleData):
 
     name: RoleName
     """Its name."""
-    password: str | None = None
+    password: Line | None = None
     """Name of the secret that holds its password; without one it has none, or keeps the one it has."""
     state: Literal["present", "absent"] = "present"
     """absent drops it, which fails as long as it owns anything."""
@@ -42,7 +42,7 @@ class DatabaseRole(RoleData):
     """Connections it may have at once; -1 is no limit of its own."""
     member_of: list[Name] = []
     """Roles whose privileges it shares; PostgreSQL's own, as pg_monitor, too. More that it has are left."""
-    settings: dict[SettingName, str] = {}
+    settings: dict[SettingName, Line] = {}
     """What its sessions start with, as statement_timeout: 30s. Others that it has are reset."""
 
     @model_validator(mode="after")
@@ -77,11 +77,11 @@ class Database(RoleData):
     """Its name."""
     owner: RoleName = "postgres"
     """Role that owns it."""
-    encoding: str = "UTF8"
+    encoding: Encoding = "UTF8"
     """Character set; decided when it is created."""
-    lc_collate: str | None = None
+    lc_collate: Locale | None = None
     """Sort order; decided when it is created. None takes the cluster's locale."""
-    lc_ctype: str | None = None
+    lc_ctype: Locale | None = None
     """Character classes; decided when it is created. None takes the cluster's locale."""
     template: Name = "template0"
     """Database that a new one is copied from."""
@@ -89,11 +89,11 @@ class Database(RoleData):
     """Connections to it at once; -1 is no limit of its own."""
     public_may_connect: bool = False
     """Whether every role may connect, as is PostgreSQL's default; otherwise the owner and who is granted CONNECT."""
-    settings: dict[SettingName, str] = {}
+    settings: dict[SettingName, Line] = {}
     """What sessions in it start with. Others that it has are reset."""
     schemas: list[Schema] = []
     """Schemas that must be there."""
-    extensions: list[str | Extension] = []
+    extensions: list[Name | Extension] = []
     """Extensions that must be there, by name or with their schema."""
 
     @field_validator("extensions", mode="after")
@@ -159,7 +159,7 @@ class HbaEntry(RoleData):
     def _is_a_network(cls, address: str | None) -> str | None:
         if address is not None:
             try:
-                ipaddress.ip_network(address)
+                network_of(address)
             except ValueError as error:
                 raise ValueError(f"{error}; write a network as 10.0.0.0/24, a host as 10.0.0.5/32") from None
             if "/" not in address:
@@ -176,7 +176,7 @@ class HbaEntry(RoleData):
     @field_validator("options")
     @classmethod
     def _in_one_line(cls, options: dict[str, Any]) -> dict[str, Any]:
-        if any("\n" in value or '"' in value for value in options.values()):
+        if any('"' in one_line(value) for value in options.values()):
             raise ValueError('an option stands in one line, without "')
         return options
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roles.postgres.access import HbaEntry
 from roles.postgres.data import Postgres
+from roles.postgres.logins import with_second_logins
 from roles.postgres.sizing import sized
 from slipway.context import Context
 from slipway.fleet import NOMINAL
@@ -99,7 +100,7 @@ def settings_file(data: Postgres, ctx: Context) -> str:
     return render("postgres/90-slipway.conf.j2", settings=lines)
 
 
-def hba_lines(data: Postgres) -> list[HbaEntry]:
+def hba_lines(data: Postgres, ctx: Context) -> list[HbaEntry]:
     """Every line of pg_hba.conf in its order: the socket, this host, what group_data says, the application's hosts."""
     local = [
         HbaEntry(type="local", roles=["postgres"], method="peer"),
@@ -107,13 +108,14 @@ def hba_lines(data: Postgres) -> list[HbaEntry]:
         HbaEntry(address="127.0.0.1/32"),
         HbaEntry(address="::1/128"),
     ]
-    return [*local, *data.hba, *(_with_tls(each, data) for each in data.application.hba)]
+    own = [*data.hba, *(_with_tls(each, data) for each in data.application.hba)]
+    return [*local, *with_second_logins(own, data, ctx)]
 
 
 def _with_tls(entry: HbaEntry, data: Postgres) -> HbaEntry:
     return entry.model_copy(update={"type": "hostssl"}) if data.require_tls else entry
 
 
-def hba_file(data: Postgres) -> str:
+def hba_file(data: Postgres, ctx: Context) -> str:
     """pg_hba.conf, whole."""
-    return render("postgres/pg_hba.conf.j2", lines=[entry.line() for entry in hba_lines(data)])
+    return render("postgres/pg_hba.conf.j2", lines=[entry.line() for entry in hba_lines(data, ctx)])

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from roles.postgres.access import Database, DatabaseRole, Grant, HbaEntry
-from roles.postgres.names import Port, SettingName
+from roles.postgres.names import DatabaseName, Encoding, HostPath, Line, Locale, Name, Port, SettingName, one_line
 from slipway.ops.postgres.settings import Value
 from slipway.role import RoleData
 
@@ -31,6 +31,12 @@ OWN_SETTINGS = {
 """Settings that `settings` may not hold, and the field that does, where there is one."""
 
 
+Url = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:_/\[\]-]+$")]
+Listen = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9.:-]+)$")]
+"""An address, or a name such as localhost; the star is refused with a reason of its own."""
+PackagePattern = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9+.-]|\{version\})*$")]
+
+
 class Application(RoleData):
     """What the Compose file asks for. Derived; group_data adds to it in the fields of the role itself."""
 
@@ -44,9 +50,9 @@ class Application(RoleData):
     """What its roles hold."""
     hba: list[HbaEntry] = []
     """One line for each database, role and host that runs the application."""
-    settings: dict[SettingName, str] = {}
+    settings: dict[SettingName, Line] = {}
     """Settings of the server's command line."""
-    ledger: list[str] = []
+    ledger: list[DatabaseName] = []
     """Databases that keep the ledger of migrations."""
 
 
@@ -57,17 +63,17 @@ class Postgres(RoleData):
     """Major version; None takes the distribution's (Debian 12: 15, Debian 13: 17)."""
     repository: Literal["distribution", "pgdg"] = "distribution"
     """Where packages come from; pgdg is the PostgreSQL project's own repository, which has every version."""
-    repository_url: str = "https://apt.postgresql.org/pub/repos/apt"
+    repository_url: Url = "https://apt.postgresql.org/pub/repos/apt"
     """Address of the pgdg repository, or of a mirror of it. Its use was proved as far as the file that names it."""
-    repository_key: str = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
+    repository_key: HostPath = "/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc"
     """Key that signs it, as a path on the host; the default is the one that Debian's own package brings."""
     cluster: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "main"
     """Name of the cluster."""
-    data_directory: Annotated[str, Field(pattern=r"^/[^\n']*[^/\n']$")] | None = None
+    data_directory: HostPath | None = None
     """Where the data lies; None takes /var/lib/postgresql/VERSION/CLUSTER. Decided when the cluster is created."""
-    locale: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]+$")] = "C.UTF-8"
+    locale: Locale = "C.UTF-8"
     """Locale of a new cluster; one other than C.UTF-8 brings the package locales-all."""
-    encoding: str = "UTF8"
+    encoding: Encoding = "UTF8"
     """Character set of a new cluster."""
     data_checksums: bool = True
     """Whether a new cluster has checksums on its pages."""
@@ -75,7 +81,7 @@ class Postgres(RoleData):
     """Consent to stop an existing cluster that has none and compute them: it stands still for minutes per 100 GB."""
     port: Port = 5432
     """TCP port."""
-    listen: list[str] | None = None
+    listen: list[Listen] | None = None
     """Addresses to listen on; None takes the host's private address and localhost."""
     max_connections: Annotated[int, Field(ge=10, le=10_000)] | None = None
     """Connections at once; None follows from the memory: one for each 20 MiB, 20 to 200."""
@@ -91,9 +97,9 @@ class Postgres(RoleData):
     """After which a session that left a transaction open is ended; 0 is never."""
     log_slower_than_ms: Annotated[int, Field(ge=-1)] = 1000
     """Statements that take longer are logged with their text; -1 logs none."""
-    tls_certificate: str | None = None
+    tls_certificate: HostPath | None = None
     """Path of the certificate on the host; None takes the self-signed one of Debian."""
-    tls_key: str | None = None
+    tls_key: HostPath | None = None
     """Path of its key, readable by the group ssl-cert."""
     require_tls: bool = False
     """Whether the application's hosts may connect with TLS only."""
@@ -105,7 +111,7 @@ class Postgres(RoleData):
     """Databases besides the application's; one of the same name takes its place."""
     grants: list[Grant] = []
     """Privileges besides the application's."""
-    extension_packages: dict[str, str] = {}
+    extension_packages: dict[Name, PackagePattern] = {}
     """Extension to package, for extensions that the role does not know; {version} stands for the major version."""
     preload_libraries: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]] = []
     """Libraries loaded at start, as pg_stat_statements (shared_preload_libraries)."""
@@ -124,9 +130,9 @@ class Postgres(RoleData):
     @field_validator("settings")
     @classmethod
     def _each_in_one_line(cls, settings: dict[str, Value]) -> dict[str, Value]:
-        for name, value in settings.items():
-            if isinstance(value, str) and ("\n" in value or "\0" in value):
-                raise ValueError(f"{name}: a value stands in one line")
+        for value in settings.values():
+            if isinstance(value, str):
+                one_line(value)
         return settings
 
     @field_validator("listen")

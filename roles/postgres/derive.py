@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.context import Context
 from slipway.release import secret_of
-from slipway.secrets import Secret
+from slipway.secrets import Secret, Versions
+from slipway.secrets.versions import split
 
 if TYPE_CHECKING:
     from slipway.compose.model import NativeRole, NativeService, Stack
+    from slipway.compose.parts import SecretRef
 
 OWNERS_GRANTS = (("database", "public"), ("schema", "public"))
 """What the application's role holds by name, though as owner it could give it to itself: a lost one is then seen."""
@@ -81,9 +83,27 @@ def password_of(name: str, ctx: Context) -> Secret:
 
     Raises SecretMissing.
     """
+    elsewhere, (own, kind) = _elsewhere(ctx), split(name)
+    if name in elsewhere:
+        return secret_of(elsewhere[name], ctx.secrets)
+    return ctx.secrets.version(own, kind) if kind and own not in elsewhere else ctx.secret(name)
+
+
+def versions_of(name: str, ctx: Context) -> Versions:
+    """What there is of a role's password besides the present one. Raises SecretMissing."""
+    return ctx.secrets.versions(name) if is_of_the_source(name, ctx) else Versions()
+
+
+def is_of_the_source(name: str, ctx: Context) -> bool:
+    """Whether it is read from the inventory's source, and not from where the Compose file says otherwise."""
+    return name not in _elsewhere(ctx)
+
+
+def _elsewhere(ctx: Context) -> dict[str, SecretRef]:
+    """Passwords that the Compose file takes from elsewhere than the inventory's source."""
     natives = ctx.stack.native.values() if ctx.stack else ()
-    refs = {role.password.source: role.password for each in natives for role in each.roles if role.password}
-    return secret_of(refs[name], ctx.secrets) if name in refs else ctx.secret(name)
+    refs = [role.password for each in natives for role in each.roles if role.password]
+    return {ref.source: ref for ref in refs if ref.kind != "slipway"}
 
 
 def _addresses(ctx: Context, stack: Stack) -> Iterator[str]:

@@ -31,6 +31,19 @@ def _database(name: str) -> str:
     return name
 
 
+def one_line(text: str) -> str:
+    """The text, which has no control character in it. Raises ValueError."""
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("a value stands in one line, without control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(one_line)]
+"""A value in one line."""
+HostPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._@+-]+)+$")]
+"""A path on the host."""
+Locale = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]+$")]
+Encoding = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Name = Annotated[str, AfterValidator(_name)]
 """Any identifier that fits: a schema, a table, a group."""
 RoleName = Annotated[Name, AfterValidator(_role)]

@@ -8,6 +8,7 @@ from roles.postgres import configuration, versions
 from roles.postgres.access import Database, DatabaseRole, Grant
 from roles.postgres.data import Postgres
 from roles.postgres.derive import password_of
+from roles.postgres.logins import roles_of
 from slipway.context import Context
 from slipway.ops import files, ledger, packages, postgres, units
 from slipway.ops.postgres import Cluster
@@ -72,7 +73,7 @@ def _configure(data: Postgres, ctx: Context, cluster: Cluster) -> None:
     settings, conf = configuration.settings(data, ctx), f"{cluster.config}/conf.d/90-slipway.conf"
     content = {
         conf: configuration.settings_file(data, ctx),
-        f"{cluster.config}/pg_hba.conf": configuration.hba_file(data),
+        f"{cluster.config}/pg_hba.conf": configuration.hba_file(data, ctx),
     }
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in content.items()}
     _write(content, conf, cluster)
@@ -113,7 +114,7 @@ def _write(content: dict[str, str], conf: str, cluster: Cluster) -> None:
 
 
 def _fill(data: Postgres, ctx: Context, cluster: Cluster) -> None:
-    for role in data.all_roles:
+    for role in roles_of(data, ctx):
         if role.state == "present":
             _role(role, ctx, cluster)
     for database in data.all_databases:

@@ -9,6 +9,7 @@ from typing import Any
 
 from roles.postgres import configuration
 from roles.postgres.data import Postgres
+from roles.postgres.logins import roles_of
 from roles.postgres.tasks import ATTRIBUTES, cluster_of
 from slipway.context import Context
 from slipway.facts.postgres import Answer, DatabaseFact, DatabasesFact, RolesFact, ServerFact
@@ -69,7 +70,7 @@ def check_checksums(host: Any, data: Postgres, ctx: Context) -> None:
 def check_roles(host: Any, data: Postgres, ctx: Context) -> None:
     """Every role is there with its attributes; a password is stored as a SCRAM verifier."""
     found = _ask(host, RolesFact(), cluster_of(data, ctx))
-    for role in data.all_roles:
+    for role in roles_of(data, ctx):
         held = found.get(role.name)
         assert (held is not None) == (role.state == "present"), f"role {role.name!r}"
         if held is not None:
@@ -107,7 +108,9 @@ def check_grants(host: Any, data: Postgres, ctx: Context) -> None:
 def check_who_may_connect(host: Any, data: Postgres, ctx: Context) -> None:
     """pg_hba.conf as the server reads it lets in this host, the application's hosts and whom group_data names."""
     wanted = {
-        (str(ipaddress.ip_network(each.address)), each.method) for each in configuration.hba_lines(data) if each.address
+        (str(ipaddress.ip_network(each.address)), each.method)
+        for each in configuration.hba_lines(data, ctx)
+        if each.address
     }
     assert set(_rules(host, data, ctx)) == wanted
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
+from collections.abc import Iterable
 
 from roles.redis.data import Redis, RedisUser
-from roles.redis.derive import password_of
+from roles.redis.derive import accepted_of, password_of
+from slipway.addresses import address_of
 from slipway.context import Context
 from slipway.facts.redis import ACL, SOCKET
+from slipway.problems import BadInput, Problem, did_you_mean
 from slipway.render import render
 from slipway.secrets import Secret
 
@@ -82,7 +84,7 @@ def users_acl(data: Redis, ctx: Context) -> str:
 
 def _default(data: Redis, ctx: Context, denied: list[str]) -> str:
     if data.password:
-        return " ".join(["user default on", _hashed(password_of(data.password, ctx)), "~* &* +@all", *denied])
+        return " ".join(["user default on", *_hashed(accepted_of(data.password, ctx)), "~* &* +@all", *denied])
     # With users named, whoever does not say who he is gets nothing.
     return "user default off" if data.users else "user default on nopass ~* &* +@all"
 
@@ -90,11 +92,12 @@ def _default(data: Redis, ctx: Context, denied: list[str]) -> str:
 def _line(user: RedisUser, ctx: Context, denied: list[str]) -> str:
     rules = [f"~{pattern}" for pattern in user.keys] + [f"&{pattern}" for pattern in user.channels]
     state = "on" if user.enabled else "off"
-    return " ".join(["user", user.name, state, _hashed(ctx.secret(user.password)), *rules, *user.commands, *denied])
+    accepted = _hashed(ctx.secrets.accepted(user.password))
+    return " ".join(["user", user.name, state, *accepted, *rules, *user.commands, *denied])
 
 
-def _hashed(password: Secret) -> str:
-    return f"#{hashlib.sha256(password.reveal().encode()).hexdigest()}"
+def _hashed(passwords: Iterable[Secret]) -> list[str]:
+    return [f"#{hashlib.sha256(password.reveal().encode()).hexdigest()}" for password in passwords]
 
 
 def replica_conf(data: Redis, ctx: Context) -> Secret:
@@ -106,12 +109,18 @@ def replica_conf(data: Redis, ctx: Context) -> Secret:
 
 
 def primary_address(data: Redis, ctx: Context) -> str:
-    """Address of the primary: a member's private one, or what the data says."""
+    """Address of the primary: a member's private one, or what the data says. Raises BadInput where it is neither."""
     name = data.replicaof or ""
     addresses_by_name = {member.name: member.address for member in ctx.fleet}
     if name in addresses_by_name:
         return addresses_by_name[name]
-    return str(ipaddress.ip_address(name))
+    try:
+        return address_of(name)
+    except ValueError as error:
+        known = did_you_mean(name, addresses_by_name)
+        raise BadInput(
+            [Problem("redis.replicaof", f"no member of the fleet, and no address: {error}", known)]
+        ) from None
 
 
 def _switch(on: bool) -> str:

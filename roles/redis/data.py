@@ -6,11 +6,11 @@ import ipaddress
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from slipway.addresses import Address
 from slipway.role import RoleData
 
-Address = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_address(text)))]
 Bytes = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*([kmgKMG]?[bB])?|[1-9][0-9]?%)$")]
 """As redis.conf has it (512mb, 2gb, bytes without a letter), or a percentage of the host's memory; 0 is no limit."""
 Command = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9._-]*(\|[a-zA-Z0-9_-]+)?$")]

@@ -62,7 +62,19 @@ def save_points(value: str) -> list[str]:
 
 def password_of(name: str, ctx: Context) -> Secret:
     """The secret of that name: from where the Compose file says, if it is the Compose file's."""
+    return accepted_of(name, ctx)[0]
+
+
+def accepted_of(name: str, ctx: Context) -> tuple[Secret, ...]:
+    """Every version of it that Redis is to take: while it is rotated there are two, the present one first."""
     native = native_of(ctx)
-    if native and native.password and native.password.source == name:
-        return secret_of(native.password, ctx.secrets)
-    return ctx.secret(name)
+    if native and native.password and not is_of_the_source(name, ctx):
+        return (secret_of(native.password, ctx.secrets),)
+    return ctx.secrets.accepted(name)
+
+
+def is_of_the_source(name: str, ctx: Context) -> bool:
+    """Whether it is read from the inventory's source, and not from where the Compose file says otherwise."""
+    native = native_of(ctx)
+    ref = native.password if native else None
+    return not (ref and ref.source == name and ref.kind != "slipway")

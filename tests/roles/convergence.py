@@ -41,7 +41,7 @@ class Outcome:
 def converge(lab: Lab, hosts: list[str], tasks: Callable[[str], None]) -> dict[str, Outcome]:
     """Calls `tasks(host name)` for each host, then runs what it asked for; a failing operation ends that host's run."""
     seam.install()
-    state = _connected(lab, hosts)
+    state = connected(lab, hosts)
     outcomes = {name: Outcome() for name in hosts}
     try:
         for some_host in state.inventory:
@@ -60,7 +60,7 @@ def converge(lab: Lab, hosts: list[str], tasks: Callable[[str], None]) -> dict[s
     return outcomes
 
 
-def _connected(lab: Lab, hosts: list[str]) -> State:
+def connected(lab: Lab, hosts: list[str]) -> State:
     members = [(host.name, connection_data(lab.layout, host)) for host in hosts_named(hosts)]
     inventory = with_connector(Inventory((members, {})), Connection)
     state = State(inventory, Config())

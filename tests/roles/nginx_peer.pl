@@ -1,10 +1,12 @@
-# A peer for the edge's tests: `perl nginx_peer.pl ADDRESS PORT`. Answers with its address and what it was asked;
-# /slow/N after N seconds; an upgrade with 101 and then an echo. Idle connections are closed after 5 s, as uvicorn does.
+# A peer for the edge's tests: `perl nginx_peer.pl ADDRESS PORT [NAME]`. Answers with its name (its address unless given)
+# and what it was asked; /slow/N after N seconds; /status/N with that status; /mute not at all; an upgrade with 101 and
+# then an echo. Idle connections are closed after 5 s, as uvicorn does.
 use strict;
 use warnings;
 use IO::Socket::INET;
 
-my ($address, $port) = @ARGV;
+my ($address, $port, $name) = @ARGV;
+$name //= $address;
 my $listener = IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Listen => 512, ReuseAddr => 1)
     or die "cannot listen on $address:$port: $!";
 $SIG{CHLD} = 'IGNORE';
@@ -37,12 +39,14 @@ sub serve {
             while (sysread $client, my $bytes, 65536) { syswrite $client, $bytes }
             exit 0;
         }
+        exit 0 if $path eq '/mute';
         select undef, undef, undef, $1 if $path =~ m{^/slow/([\d.]+)};
         my %header = map { /^([^:]+):\s*(.*)/ ? (lc $1 => $2) : () } split /\r\n/, $lines;
-        my $answer = join '', map { "$_\n" } $address, "$method $path", map { "$_: $header{$_}" } sort keys %header;
+        my $answer = join '', map { "$_\n" } $name, "$method $path", map { "$_: $header{$_}" } sort keys %header;
         $answer .= "body: $body\n";
         my $own = $path eq '/framed' ? "X-Frame-Options: DENY\r\n" : '';
-        syswrite $client, "HTTP/1.1 200 OK\r\n${own}Content-Length: " . length($answer) . "\r\n\r\n$answer";
+        my $status = $path =~ m{^/status/(\d+)} ? $1 : 200;
+        syswrite $client, "HTTP/1.1 $status OK\r\n${own}Content-Length: " . length($answer) . "\r\n\r\n$answer";
     }
 }
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import roles.app
 from roles.app.data import App
-from roles.app.specs import probe_of, secret_directory, services_here, specs_here
+from roles.app.specs import secret_directory, services_here, specs_here
 from roles.app.tasks import _question, _times
 from slipway.compose import Edge, Stack, load
 from slipway.container import ContainerSpec, Limits, Mount, Publish
@@ -21,7 +21,7 @@ from slipway.context import Context
 from slipway.facts.containers import DockerFact, DockerState, Found, familiar, found_container
 from slipway.facts.files import script
 from slipway.facts.releases import ReleaseRecords
-from slipway.facts.secret_files import SecretFilesFact, salted_sum
+from slipway.facts.secret_files import SecretFilesFact, digest
 from slipway.fleet import Fleet, Member
 from slipway.ops.containers import _what_differs
 from slipway.ops.releases import _outdated
@@ -106,9 +106,10 @@ def test_replicas_spread_over_the_hosts_of_the_group(tmp_path: Path, host: str, 
 
 def test_ports_are_bound_to_the_private_address_or_to_loopback(tmp_path: Path) -> None:
     """What the edge reaches, and what the file publishes: never on another address of the host."""
-    port = web(context(tmp_path)).ports[0].port
-    assert web(context(tmp_path)).ports == (
-        Publish("10.0.0.1", port, 8000),
+    spec = web(context(tmp_path))
+    port = spec.serves[0].port
+    assert spec.serves == (Publish("10.0.0.1", port, 8000), Publish("10.0.0.1", port + 5, 8000))
+    assert spec.ports == (
         Publish("127.0.0.1", 9000, 9000),
         Publish("10.0.0.1", 9001, 9001, "udp"),
     )
@@ -178,22 +179,24 @@ def test_no_secret_is_in_the_words_of_docker(tmp_path: Path) -> None:
 def test_readiness_is_asked_at_the_published_port(tmp_path: Path) -> None:
     """With the site's name, so that an application which checks it answers."""
     ctx = context(tmp_path)
-    probe = probe_of(stack_of(ctx).service("web"), 1, ctx)
-    assert (probe.path, probe.address, probe.port) == ("/ready", "10.0.0.1", web(ctx).ports[0].port)
+    probe = web(ctx).placed_probe
+    assert (probe.path, probe.address, probe.port) == ("/ready", "10.0.0.1", web(ctx).serves[0].port)
     assert (probe.host, probe.deadline, probe.monitor) == ("shop.test", 33, 7)
 
 
 def test_readiness_at_another_port_is_asked_at_the_container(tmp_path: Path) -> None:
     """A port that is not published is reached at the container's own address."""
     ctx = context(tmp_path, **{"path: /ready": "path: /ready, port: 8001"})
-    probe = probe_of(stack_of(ctx).service("web"), 1, ctx)
+    probe = web(ctx).placed_probe
     assert (probe.address, probe.port) == ("", 8001)
 
 
 def test_the_policy_is_that_of_the_most_careful_service(tmp_path: Path) -> None:
-    """Smallest batch, longest pause, longest drain of what the edge reaches; 0 at a time is all of them."""
-    policy = roles.app.policy(context(tmp_path))
-    assert (policy.parallelism, policy.delay, policy.drain_seconds) == (2, 3, 12)
+    """Smallest batch and longest pause; 0 at a time is all of them. A way back is not paused."""
+    ctx = context(tmp_path)
+    policy = roles.app.rolling.policy(ctx)
+    assert (policy.parallelism, policy.delay) == (2, 3)
+    assert roles.app.rolling.policy(dataclasses.replace(ctx, is_rollback=True)).delay == 0
 
 
 def test_data_is_typed() -> None:
@@ -258,7 +261,7 @@ def test_what_differs_is_named(tmp_path: Path, changed: dict[str, Any], expected
     spec = web(context(tmp_path))
     wanted = state(spec)
     found = {"shop-web-1": dataclasses.replace(wanted.containers["shop-web-1"], **changed)}
-    assert _what_differs(spec, found["shop-web-1"], dataclasses.replace(wanted, containers=found)) == expected
+    assert _what_differs(spec, dataclasses.replace(wanted, containers=found)) == expected
 
 
 @pytest.mark.parametrize(
@@ -291,8 +294,10 @@ def test_a_host_without_docker_has_nothing() -> None:
     ],
 )
 def test_the_releases_longest_out_of_service_go(order: tuple[str, ...], keep: int, expected: list[str]) -> None:
-    """By the log, not by a clock; one that the log does not know goes first, the new one (d) never."""
-    assert _outdated(ReleaseRecords("c", {"a": {}, "b": {}, "c": {}}, order), "d", keep) == expected
+    """By the log, not by a clock; one that the log does not know goes first, the new one (d) never. What was only
+    staged (s) goes in any case, and takes nobody's place."""
+    found = {name: {"id": name, "when": "then"} for name in "abc"} | {"s": {"id": "s", "staged": "then"}}
+    assert _outdated(ReleaseRecords("c", found, order), "d", keep) == [*expected, "s"]
 
 
 def test_secret_files_are_compared_without_telling_them() -> None:
@@ -302,7 +307,8 @@ def test_secret_files_are_compared_without_telling_them() -> None:
         "700:0:0 . -",
         "755:0:0 shop-web-1/ -",
         "755:0:0 shop-web-1/run -",
-        f"400:1000:1000 shop-web-1/run/key {salted_sum('canary')}",
+        "400:1000:1000 shop-web-1/run/key",
+        f"{digest('canary')}  shop-web-1/run/key",
     ]
     found = SecretFilesFact().process(lines)
     assert {path: told for path, told in found.items() if path != "."} == directory.wanted()

@@ -6,21 +6,26 @@ import dataclasses
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slipway.container import ContainerSpec, Limits
+from roles.app.back import back
+from slipway.container import ContainerSpec, Limits, Probe, Publish
 from slipway.lab.lab import Lab
 from slipway.ops import containers as ops
-from slipway.ops.containers import Probe, replacement
+from slipway.ops.containers import Replica
+from slipway.rollout import Edges
 from slipway.seam.errors import FactFailed
 from tests.roles import app_hosts as shop
+from tests.roles.app_hosts import Order
 from tests.roles.convergence import Outcome, converge
 
 pytestmark = pytest.mark.hosts
 
-HOSTS = ("worker1", "worker2")  # Debian 13 and 12
+HOSTS = shop.HOSTS
 HOST = "worker2"
 """Where one engine is enough: the older one."""
 BROKEN = "echo about to fail; exit 3"
@@ -30,14 +35,8 @@ GLUTTON = "exec tail /dev/zero"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    """Two workers with Docker."""
-    lab = Lab("app")
-    booted = lab.up(HOSTS)
-    for host in HOSTS:
-        shop.prepare(lab, host)
-    yield lab
-    if booted:  # one that was up stays up
-        lab.down()
+    with shop.workers() as lab:
+        yield lab
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +45,15 @@ def cleared(lab: Lab) -> None:
         shop.clear(lab, host)
 
 
-def bring(lab: Lab, host: str, spec: ContainerSpec, probe: Probe | None = None, seal: bool = True) -> Outcome:
-    """One host's stage: network, container, seal."""
+def bring(lab: Lab, host: str, spec: ContainerSpec, order: Order = "stop-first", seal: bool = True) -> Outcome:
+    """One host's stage: network, container, what it replaced, seal."""
+    wanted = [Replica(spec, order)]
 
     def tasks(name: str) -> None:
         ops.network(name="Create the stack's network", stack=shop.STACK)
         ops.only(name="Retire containers", stack=shop.STACK, names=[spec.name])
-        ops.running(name="Run web", spec=spec, probe=probe or shop.probe(lab, host))
+        ops.started(name="Run web", stack=shop.STACK, wanted=wanted)
+        ops.stopped(name="Stop replaced containers", stack=shop.STACK, wanted=wanted)
         if seal:
             ops.seal(name="Remove replaced containers", stack=shop.STACK)
 
@@ -139,13 +140,17 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize(("failing", "host"), in_turn(FAILING))
-def test_a_bad_release_falls_back_to_the_one_before(lab: Lab, host: str, failing: str) -> None:
+ORDERS: tuple[Order, ...] = ("stop-first", "start-first")
+
+
+@pytest.mark.parametrize(("order", "failing"), list(product(ORDERS, FAILING)))
+def test_a_bad_release_falls_back_to_the_one_before(lab: Lab, order: Order, failing: str) -> None:
     """The operation fails and says why with the container's last lines; the release before it serves again."""
+    host = HOSTS[list(FAILING).index(failing) % 2]
     bring(lab, host, shop.spec(lab, host))
     command, reason, line = FAILING[failing]
-    deadline = 3 if "after 3 s" in reason else 30
-    outcome = bring(lab, host, shop.spec(lab, host, "two", command), shop.probe(lab, host, deadline, monitor=4))
+    probe = dataclasses.replace(shop.READY, deadline=3 if "after 3 s" in reason else 30, monitor=4)
+    outcome = bring(lab, host, shop.spec(lab, host, "two", command, probe=probe), order)
     assert reason in outcome.error and line in outcome.error, outcome.error
     assert "release two" in outcome.error and "release one serves here again" in outcome.error
     assert shop.answer(lab, host) == "one"
@@ -177,61 +182,72 @@ def test_a_port_that_is_taken_is_named(lab: Lab) -> None:
     bring(lab, HOST, shop.spec(lab, HOST))
     squat = f"busybox httpd -f -p {lab.address(HOST)}:18099 >/dev/null 2>&1 & echo $!"
     pid = shop.shell(lab, HOST, squat)
-    taken = dataclasses.replace(shop.spec(lab, HOST).ports[0], port=18099)
+    taken = Publish(lab.address(HOST), 18099, 8000)
     outcome = bring(lab, HOST, shop.spec(lab, HOST, "two", ports=(taken,)))
     assert "address already in use" in outcome.error
     assert shop.answer(lab, HOST) == "one"
     shop.shell(lab, HOST, f"kill {pid}")
 
 
-KILLS = [0.05, 0.2, 0.4, 0.7, 1.1, 1.6, 2.2]
+KILLS = [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95]
+"""Shares of the time that an unbroken replacement takes here and now."""
 
 
-@pytest.mark.parametrize("after", KILLS)
-def test_a_replacement_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, after: float) -> None:
-    """The script itself is killed (no trap runs): the next run ends where an unbroken one would have."""
-    bring(lab, HOST, shop.spec(lab, HOST))
-    two = shop.spec(lab, HOST, "two")
-    words = str(replacement(two, shop.probe(lab, HOST), "replace"))
-    lab.exec(HOST, ["timeout", "-s", "KILL", str(after), "sh", "-c", words])
-    assert bring(lab, HOST, two).error == ""
-    assert shop.answer(lab, HOST) == "two"
-    assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
-    assert bring(lab, HOST, two).is_unchanged
-
-
-@pytest.mark.parametrize("after", KILLS[::2])
-def test_the_way_back_is_open_after_a_kill(lab: Lab, after: float) -> None:
-    """After a killed replacement the release before it can be brought again."""
+def replace_and_kill(lab: Lab, spec: ContainerSpec, order: Order, share: float) -> None:
+    """Measures how long a replacement takes, goes back to the one before, and kills the second one at that share."""
     one = shop.spec(lab, HOST)
     bring(lab, HOST, one)
-    words = str(replacement(shop.spec(lab, HOST, "two"), shop.probe(lab, HOST), "replace"))
-    lab.exec(HOST, ["timeout", "-s", "KILL", str(after), "sh", "-c", words])
+    began = time.monotonic()
+    assert lab.exec(HOST, shop.replacement(lab, HOST, [Replica(spec, order)])).code == 0
+    seconds = time.monotonic() - began
     assert bring(lab, HOST, one).error == ""
+    words = shop.replacement(lab, HOST, [Replica(spec, order)])
+    done = lab.exec(HOST, ["timeout", "-s", "KILL", f"{share * seconds:.2f}", *words])
+    print(f"killed after {share * seconds:.2f} s of {seconds:.2f} s: {done.code}, {shop.containers(lab, HOST)}")
+
+
+@pytest.mark.parametrize(("order", "share"), list(product(ORDERS, KILLS)))
+def test_a_replacement_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, order: Order, share: float) -> None:
+    """The script itself is killed (no trap runs): the next run ends where an unbroken one would have."""
+    two = shop.spec(lab, HOST, "two")
+    replace_and_kill(lab, two, order, share)
+    assert bring(lab, HOST, two, order).error == ""
+    assert shop.answer(lab, HOST) == "two"
+    assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
+    assert bring(lab, HOST, two, order).is_unchanged
+
+
+@pytest.mark.parametrize(("order", "share"), list(product(ORDERS, KILLS[::2])))
+def test_the_way_back_is_open_after_a_kill(lab: Lab, order: Order, share: float) -> None:
+    """After a killed replacement the release before it can be brought again."""
+    one = shop.spec(lab, HOST)
+    replace_and_kill(lab, shop.spec(lab, HOST, "two"), order, share)
+    assert bring(lab, HOST, one, order).error == ""
     assert shop.answer(lab, HOST) == "one"
-    assert bring(lab, HOST, one).is_unchanged
+    assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
+    assert bring(lab, HOST, one, order).is_unchanged
 
 
-def test_a_replacement_that_runs_out_of_time_falls_back(lab: Lab) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_replacement_that_runs_out_of_time_falls_back(lab: Lab, order: Order) -> None:
     """Terminated by its own time limit, it brings the release before it back."""
     bring(lab, HOST, shop.spec(lab, HOST))
-    words = str(replacement(shop.spec(lab, HOST, "two", NEVER_READY), shop.probe(lab, HOST, 30), "replace"))
-    done = lab.exec(HOST, ["timeout", "-k", "20", "3", "sh", "-c", words])
+    broken = shop.replacement(lab, HOST, [Replica(shop.spec(lab, HOST, "two", NEVER_READY), order)])
+    done = lab.exec(HOST, ["timeout", "-k", "20", "3", *broken])
     assert "stopped while it was being replaced" in done.stderr
     assert shop.answer(lab, HOST) == "one"
+    assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
 
 
-def test_what_a_host_replaced_can_be_brought_back_as_a_whole(lab: Lab) -> None:
-    """Before the seal, revert gives every previous container its place back; a second revert changes nothing."""
-    from roles.app import REVERT, UNPROVEN
-    from slipway.facts.files import script
-
+def test_what_a_host_replaced_can_be_brought_back_as_a_whole(lab: Lab, tmp_path: Path) -> None:
+    """Before the seal, every previous container gets its place back; a second time changes nothing."""
     bring(lab, HOST, shop.spec(lab, HOST))
     assert bring(lab, HOST, shop.spec(lab, HOST, "two"), seal=False).error == ""
     assert shop.containers(lab, HOST) == {"shop-web-1": "running", "shop-web-1-previous": "exited"}
-    for _ in range(2):
-        shop.shell(lab, HOST, str(script(REVERT, shop.STACK, UNPROVEN)))
-        assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
+    with shop.remotes(lab, [HOST]) as remotes:
+        for _ in range(2):
+            back(remotes[HOST], shop.context(lab, HOST, tmp_path), Edges())
+            assert shop.containers(lab, HOST) == {"shop-web-1": "running"}
     assert shop.answer(lab, HOST) == "one"
     assert bring(lab, HOST, shop.spec(lab, HOST)).is_unchanged
 
@@ -239,7 +255,7 @@ def test_what_a_host_replaced_can_be_brought_back_as_a_whole(lab: Lab) -> None:
 def test_only_our_own_surplus_is_removed(lab: Lab) -> None:
     """A replica too many goes; a container without our labels stays, whatever its name."""
     bring(lab, HOST, shop.spec(lab, HOST))
-    second = shop.spec(lab, HOST, replica=2, ports=())
+    second = shop.spec(lab, HOST, replica=2)
     shop.shell(lab, HOST, f"docker create {subprocess.list2cmdline(second.create_words()[:-3])} sleep 60")
     shop.shell(lab, HOST, "docker rm -f shop-web-9 2>/dev/null; docker create --name shop-web-9 tiny:1 sleep 60")
     outcome = bring(lab, HOST, shop.spec(lab, HOST))
@@ -252,13 +268,13 @@ def test_a_crash_looping_container_is_seen(lab: Lab) -> None:
     """A container that its policy restarts again and again is not taken for a running one."""
     spec = shop.spec(lab, HOST)
     bring(lab, HOST, spec)
-    loop = dataclasses.replace(spec, argv=("sh", "-c", "sleep 0.1; exit 1"))
+    loop = dataclasses.replace(spec, argv=("sh", "-c", "sleep 0.1; exit 1"), probe=Probe(monitor=2))
     words = loop.create_words()
     words[words.index("--restart") + 1] = "always"
     shop.clear(lab, HOST)
     lab.exec(HOST, ["docker", "run", "-d", *words])
     time.sleep(2)
-    outcome = bring(lab, HOST, loop, Probe(monitor=2))
+    outcome = bring(lab, HOST, loop)
     assert "exit code 1" in outcome.error
 
 
@@ -271,7 +287,8 @@ def test_a_singleton_is_stopped_where_it_was_before_it_starts_elsewhere(lab: Lab
     def move(name: str) -> None:
         ops.network(name="Create the stack's network", stack=shop.STACK)
         if name == new:
-            ops.running(name="Run web", spec=spec[new], probe=shop.probe(lab, new), singleton_of=[old])
+            wanted = [Replica(spec[new], singleton_of=(old,))]
+            ops.started(name="Run web", stack=shop.STACK, wanted=wanted)
 
     outcome = converge(lab, list(HOSTS), move)[new]
     assert outcome.error == ""

@@ -11,19 +11,23 @@ from typing import Any
 
 import pytest
 import testinfra
+from pyinfra import host as current_host
 
 import roles.app
 from roles.app import verify, verify_record
 from slipway.compose import load
 from slipway.container import ContainerSpec, Mount
 from slipway.context import Context
+from slipway.facts.releases import ReleaseRecords, ReleasesFact
 from slipway.fleet import Fleet, Member
 from slipway.images import Build, ensure_built, image_name
 from slipway.lab.lab import Lab
 from slipway.ops import containers, edges, images, migrations, releases, secret_files
 from slipway.ops.secret_files import SecretDirectory, SecretFile
+from slipway.recorded import entry
 from slipway.release import Origin, release_of
 from slipway.secrets import Secret, Secrets
+from tests.labs import lab_of_tests
 from tests.roles import app_hosts as shop
 from tests.roles.convergence import Outcome, converge
 
@@ -38,7 +42,7 @@ WHO = Origin("ops@desk", "abcdef123456")
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Two workers with Docker."""
-    lab = Lab("app")
+    lab = lab_of_tests("app")
     booted = lab.up(HOSTS)
     for host in HOSTS:
         shop.prepare(lab, host)
@@ -170,7 +174,7 @@ def test_a_container_reads_its_secret_and_nobody_else_does(lab: Lab) -> None:
     def task() -> None:
         containers.network(name="Network", stack="shop")
         secret_files.present(name="Write", stack="shop", directories=[directory()])
-        containers.running(name="Run", spec=spec, probe=shop.probe(lab, HOST))
+        containers.started(name="Run", stack="shop", wanted=[containers.Replica(spec)])
 
     assert on(lab, HOST, task).error == ""
     assert shop.answer(lab, HOST) == CANARY
@@ -187,7 +191,7 @@ def test_a_container_reads_its_secret_and_nobody_else_does(lab: Lab) -> None:
 
 
 def job(lab: Lab, command: str) -> ContainerSpec:
-    return dataclasses.replace(shop.spec(lab, HOST, command=command), replica=0, ports=())
+    return dataclasses.replace(shop.spec(lab, HOST, command=command), replica=0, serves=())
 
 
 def migrate(lab: Lab, command: str, key: str = "k1", seconds: float = 20, check: tuple[str, ...] = ()) -> Outcome:
@@ -260,7 +264,8 @@ def test_a_release_is_recorded_once(lab: Lab) -> None:
     assert recorded(lab, "aaa").is_unchanged
     assert recorded(lab, "bbb").planned == ["release: aaa -> bbb"]
     lines = shop.shell(lab, HOST, "cat /var/lib/slipway/releases/log").splitlines()
-    assert [line.split()[1:] for line in lines] == [["aaa", WHO.who, WHO.commit], ["bbb", WHO.who, WHO.commit]]
+    assert [line.split()[1:] for line in lines] == [[name, WHO.who, WHO.commit, "deploy"] for name in ("aaa", "bbb")]
+    assert shop.shell(lab, HOST, "stat -c %a /var/lib/slipway/releases/*.json").split() == ["600", "600"]
 
 
 def test_only_as_many_releases_are_kept_as_are_to_be_kept(lab: Lab) -> None:
@@ -288,6 +293,71 @@ def test_a_record_that_was_touched_is_written_again(lab: Lab, damage: str) -> No
     assert recorded(lab, "aaa").is_unchanged
 
 
+def staged(lab: Lab, identity: str, secrets: tuple[str, ...] = (), way: str = "deploy") -> Outcome:
+    told = record(identity, secrets)
+    return on(lab, HOST, lambda: releases.staged(name="Stage", record=told, origin=WHO, way=way))
+
+
+def kept(lab: Lab) -> ReleaseRecords:
+    """What the host says of itself."""
+    found: list[ReleaseRecords] = []
+    converge(lab, [HOST], lambda name: found.append(current_host.get_fact(ReleasesFact)))
+    return found[0]
+
+
+def test_a_release_is_staged_before_it_is_current(lab: Lab) -> None:
+    """It is on record, as an attempt; the one that serves stays the current one until the new one is proved."""
+    recorded(lab, "aaa")
+    assert staged(lab, "bbb").planned == ["release: bbb staged"]
+    found = kept(lab)
+    assert (found.current, found.never_current, found.order) == ("aaa", {"bbb"}, ("aaa",))
+    assert found.attempt and (found.attempt.id, found.attempt.way, found.attempt.who) == ("bbb", "deploy", WHO.who)
+    assert staged(lab, "bbb").is_unchanged
+    assert recorded(lab, "bbb").planned == ["release: aaa -> bbb"]
+    found = kept(lab)
+    assert (found.current, found.never_current, found.attempt) == ("bbb", frozenset(), None)
+    assert staged(lab, "bbb").is_unchanged
+
+
+def test_what_was_staged_and_never_served_goes_with_the_next_release(lab: Lab) -> None:
+    """It takes no place of a release that is kept, its secrets are protected until then, and go with it."""
+    shop.shell(lab, HOST, "mkdir -p /var/lib/slipway/secrets/shop-web-v1")
+    recorded(lab, "aaa", keep=2, secrets=("shop-web-v1",))
+    shop.shell(lab, HOST, "mkdir -p /var/lib/slipway/secrets/shop-web-v2")
+    staged(lab, "bad", secrets=("shop-web-v2",))
+    assert recorded(lab, "aaa", keep=2, secrets=("shop-web-v1",)).is_unchanged
+    assert kept(lab).directories == {"shop-web-v1", "shop-web-v2"}
+    recorded(lab, "bbb", keep=2, secrets=("shop-web-v1",))
+    found = kept(lab)
+    assert (set(found.records), found.directories, found.attempt) == ({"aaa", "bbb"}, {"shop-web-v1"}, None)
+
+
+def test_going_back_is_noted_as_such(lab: Lab) -> None:
+    """A release of before is attempted again without becoming one that never served; its log line says what it was."""
+    recorded(lab, "aaa")
+    recorded(lab, "bbb")
+    assert staged(lab, "aaa", way="rollback").planned == ["release: aaa staged"]
+    found = kept(lab)
+    assert (found.current, found.never_current, set(found.records)) == ("bbb", frozenset(), {"aaa", "bbb"})
+    told = record("aaa")
+    task = lambda: releases.recorded(name="Record", record=told, origin=WHO, keep=5, way="rollback")  # noqa: E731
+    assert on(lab, HOST, task).planned == ["release: bbb -> aaa"]
+    assert (kept(lab).current, kept(lab).order) == ("aaa", ("bbb", "aaa"))
+    assert shop.shell(lab, HOST, "tail -n 1 /var/lib/slipway/releases/log").endswith(" rollback")
+    assert on(lab, HOST, task).is_unchanged
+
+
+def test_going_back_to_what_serves_ends_an_attempt(lab: Lab) -> None:
+    """After a roll that stopped; a deploy of what serves leaves it to be seen."""
+    recorded(lab, "aaa")
+    staged(lab, "bad")
+    assert recorded(lab, "aaa").is_unchanged
+    told = record("aaa")
+    task = lambda: releases.recorded(name="Record", record=told, origin=WHO, keep=5, way="rollback")  # noqa: E731
+    assert on(lab, HOST, task).planned == ["release: bad is attempted no longer"]
+    assert (kept(lab).attempt, set(kept(lab).records)) == (None, {"aaa"})
+
+
 # --- proof
 
 
@@ -305,7 +375,7 @@ def test_a_proof_asks_through_the_address_of_the_edge_and_changes_nothing(lab: L
 
     def task() -> None:
         containers.network(name="Network", stack="shop")
-        containers.running(name="Run", spec=spec, probe=shop.probe(lab, HOST))
+        containers.started(name="Run", stack="shop", wanted=[containers.Replica(spec)])
 
     assert on(lab, HOST, task).error == ""
     assert proved(lab, "/ready", "4f2c1e").is_unchanged
@@ -364,12 +434,15 @@ class Shop:
         fleet = Fleet("test", tuple(Member(name, self.lab.address(name), ("workers",)) for name in HOSTS))
         stack = load(self.folder / "compose.yaml", variables={})
         secrets = Secrets("test", lambda name: CANARY)
-        return Context(fleet.member(host), fleet, secrets, stack, release_of(stack, fleet, secrets))
+        release = release_of(stack, fleet, secrets)
+        on_record = entry(release, stack, {}, {})
+        return Context(fleet.member(host), fleet, secrets, stack, release, entry=on_record)
 
     def deploy(self) -> dict[str, Outcome]:
         """Every stage in order; the first outcome with an error ends it."""
         merged = {host: Outcome() for host in HOSTS}
-        for part, hosts in (("images", HOSTS), ("migration", HOSTS[:1]), ("role", HOSTS), ("record", HOSTS)):
+        stages = {"staged": HOSTS, "images": HOSTS, "migration": HOSTS[:1], "role": HOSTS, "record": HOSTS}
+        for part, hosts in stages.items():
             for host, outcome in self.stage(part, hosts).items():
                 merged[host].changed += outcome.changed
                 merged[host].planned += outcome.planned
@@ -414,11 +487,11 @@ def test_a_whole_application_is_deployed_verified_and_left_alone(whole: Shop) ->
 
 def test_a_new_release_and_the_way_back_to_the_one_before(whole: Shop) -> None:
     """A changed environment is another release on every container; the file of before brings the one of before."""
-    first = whole.context(HOST).release
+    first = whole.context(HOST).entry
     whole.deploy()
     compose = whole.folder / "compose.yaml"
     compose.write_text(COMPOSE.replace("LEVEL: INFO", "LEVEL: DEBUG"))
-    second = whole.context(HOST).release
+    second = whole.context(HOST).entry
     assert first and second and first.id != second.id
     assert [outcome.error for outcome in whole.deploy().values()] == ["", ""]
     whole.verify()

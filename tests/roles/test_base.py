@@ -79,7 +79,8 @@ def test_fleet_names_come_first_and_others_lines_stay() -> None:
 
 def test_a_container_sets_only_what_is_its_own() -> None:
     """In a container the machine's settings are left alone; on a host of its own every one is set."""
-    answers = ["vm.swappiness rw 60", "net.core.somaxconn rw 128", "net.core.rmem_max ro 1"]
+    paths = {"vm/swappiness": "rw-r--r--", "net/core/somaxconn": "rw-r--r--", "net/core/rmem_max": "r--r--r--"}
+    answers = [*(f"-{mode} {path}" for path, mode in paths.items()), *(f"{path}:1" for path in paths)]
     shared, own = SysctlFact().process(["shared", *answers]), SysctlFact().process(["own", *answers])
     assert [key for key in shared.values if shared.may_set(key)] == ["net.core.somaxconn"]
     assert all(own.may_set(key) for key in [*own.values, "net.unknown"])

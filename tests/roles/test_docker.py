@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from roles.docker import role, verify
 from roles.docker.daemon import daemon_options
 from roles.docker.data import Docker
 from roles.docker.tasks import package_names
+from roles.firewall import role as firewall
 from slipway.facts.docker_engine import Engine, EngineFact
 from slipway.fleet import NOMINAL
 from slipway.lab import upstream_dns
@@ -235,6 +237,48 @@ def test_a_version_that_is_gone_is_told_with_those_there_are(engines: Debians) -
     outcome = engines.try_to_bring(role, {**DATA, "version": "19.03*"}, [OLD])[OLD]
     assert "docker.io: no version 19.03*; there are: 20.10" in outcome.error
     assert engines.bring(role, {**DATA, "version": "20.10*"}, [OLD])[OLD].is_unchanged
+
+
+PUBLISHED = """\
+set -e
+tar -chf - /usr/bin/perl $(ldd /usr/bin/perl | grep -o '/[^ ]*') 2> /dev/null |
+  docker import - slipway/probe:perl > /dev/null
+docker run -d --name published -p 7003:7003 slipway/probe:perl /usr/bin/perl -e \
+  'socket(S, 2, 1, 6); bind(S, pack("S n x12", 2, 7003)) or die $!; listen(S, 5); accept(C, S) while 1' > /dev/null
+"""
+
+CONNECT = 'socket(S, 2, 1, 6); alarm 2; connect(S, pack("S n C4 x8", 2, 7003, @ARGV)) or die $!'
+"""A container of the host comes in as well; what is dropped would never answer."""
+
+
+@pytest.mark.hosts
+def test_published_ports_are_judged_by_the_firewall(engines: Debians) -> None:
+    """Docker opens what it publishes to everybody; with the firewall only the fleet and the host's own come in."""
+    engines.told(OLD, PUBLISHED)
+    address = engines.lab.address(OLD)
+    reaches = f"timeout 2 bash -c 'exec 3<> /dev/tcp/{address}/7003'"  # what is dropped never answers
+    assert _anybody_reaches(address, 7003)
+    docker = "iptables-save | grep -v '^#' | sed 's/ *[[][0-9:]*[]]//'"
+    rules = engines.told(OLD, docker)
+    engines.bring(firewall, {"enabled": True}, [OLD])
+    assert not _anybody_reaches(address, 7003)
+    assert engines.shell(NEW, reaches).code == 0, "a member of the fleet"
+    assert engines.shell(OLD, reaches).code == 0, "the host itself"
+    engines.told(OLD, f"docker run --rm slipway/probe:perl /usr/bin/perl -e '{CONNECT}' {address.replace('.', ' ')}")
+    engines.bring(firewall, {"enabled": True, "public_ports": [7003]}, [OLD])
+    assert _anybody_reaches(address, 7003)
+    engines.bring(firewall, {}, [OLD])
+    assert engines.told(OLD, docker) == rules, "Docker's own rules are as they were"
+    engines.told(OLD, "docker rm -f published; docker rmi slipway/probe:perl")
+
+
+def _anybody_reaches(address: str, port: int) -> bool:
+    """Whether one that is no member of the fleet, as this machine, gets a connection."""
+    try:
+        with socket.create_connection((address, port), timeout=2):  # what is dropped never answers
+            return True
+    except OSError:
+        return False
 
 
 PRUNE = """\

@@ -41,6 +41,7 @@ services:
     deploy: {replicas: 3}
     x-slipway:
       published_base: 21000
+      ready: {path: /ready}
       edge:
         hosts: [shop.example, www.shop.example]
         port: 80
@@ -51,10 +52,14 @@ services:
     deploy: {mode: global}
     x-slipway:
       published_base: 22000
+      ready: {path: /ready, port: 9000}
       edge: {hosts: [shop.example, www.shop.example], port: 81, paths: [/ws], websocket: true, read_timeout: 0.5}
   admin:
     image: admin:1
-    x-slipway: {published_base: 23000, edge: {hosts: ['*.admin.example'], port: 82, strip_prefix: true, paths: [/a.b]}}
+    x-slipway:
+      published_base: 23000
+      ready: {path: /ready}
+      edge: {hosts: ['*.admin.example'], port: 82, strip_prefix: true, paths: [/a.b]}
   queue: {image: 'queue:1'}
 """
 
@@ -86,13 +91,13 @@ def shop(tmp_path: Path) -> Context:
 
 
 def test_peers_are_the_replicas_of_each_host_in_order(shop: Context) -> None:
-    """Three replicas on two hosts: two on the first, one on the second, each at its own port; global is one each."""
+    """Three replicas on two hosts: two on the first, one on the second, each at its two ports; global is one each."""
     upstreams = role.derive(shop)["upstreams"]
-    peers = {name: [(peer["host"], peer["port"]) for peer in each["peers"]] for name, each in upstreams.items()}
+    peers = {name: [tuple(peer.values()) for peer in each["peers"]] for name, each in upstreams.items()}
     assert peers == {
-        "api": [("10.0.0.21", 21000), ("10.0.0.21", 21001), ("10.0.0.22", 21000)],
-        "live": [("10.0.0.21", 22000), ("10.0.0.22", 22000)],
-        "admin": [("10.0.0.21", 23000)],
+        "api": [("10.0.0.21", 21000, 21005), ("10.0.0.21", 21001, 21006), ("10.0.0.22", 21000, 21005)],
+        "live": [("10.0.0.21", 22000, 22005), ("10.0.0.22", 22000, 22005)],
+        "admin": [("10.0.0.21", 23000, 23005)],
     }
     assert upstreams["api"]["balance"] == "least_conn"
 
@@ -116,7 +121,27 @@ def test_what_is_derived_is_valid_and_renders(shop: Context) -> None:
     assert "limit_req zone=shop.example-1 burst=2 nodelay;" in files["routes/shop.example-1.conf"]
     assert "zone=shop.example-1:10m rate=5r/s;" in files["edge.conf"]
     assert r"rewrite (?s)^/a\.b/?(.*)$ /$1 break;" in files["sites/_.admin.example.conf"]
-    assert json.loads(files["upstreams.json"])["api"]["peers"][0] == {"host": "10.0.0.21", "port": 21000}
+    api = json.loads(files["upstreams.json"])["api"]
+    assert (api["admission"], api["peers"][0]) == (True, {"host": "10.0.0.21", "port": 21000, "second_port": 21005})
+
+
+def test_a_peer_is_probed_where_it_says_that_it_is_ready(shop: Context) -> None:
+    """The readiness path, where it is told on the edge's port; elsewhere a connection will do."""
+    probes = {
+        name: (each.get("probe_path"), each.get("probe_host")) for name, each in role.derive(shop)["upstreams"].items()
+    }
+    assert probes == {
+        "api": ("/ready", "shop.example"),
+        "live": (None, None),
+        "admin": ("/ready", ""),
+    }
+
+
+def test_upstreams_by_hand_have_no_admission() -> None:
+    """A rollout has no say in them, so every peer gets requests from the start."""
+    files = texts(wanted(extra_upstreams=UPSTREAM, extra_sites=[SITE]))
+    told = json.loads(files["upstreams.json"])["a"]
+    assert (told["admission"], told["peers"]) == (False, [{"host": "10.0.0.1", "port": 80}])
 
 
 def test_without_an_application_the_edge_listens_and_refuses() -> None:
@@ -161,6 +186,7 @@ def test_hostile_strings_never_reach_the_configuration(hostile: str) -> None:
     """Names, paths, addresses and headers that nginx would read as more than a word are refused."""
     odd: list[dict[str, Any]] = [
         {"listen": [hostile]},
+        {"extra_upstreams": {"a": {"probe_host": hostile}}},
         {"extra_upstreams": {hostile: {}}},
         {"extra_upstreams": {"a": {"peers": [{"host": hostile, "port": 1}]}}},
         {"extra_sites": [{**SITE, "name": hostile}]},

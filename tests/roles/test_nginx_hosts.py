@@ -14,81 +14,44 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import testinfra
-from pyinfra.api import StringCommand
 
 from roles.nginx import role, traffic, verify
-from slipway.fleet import Member
 from slipway.lab.lab import Lab
-from slipway.remote import RemoteFailed
-from tests.roles.nginx_edges import HOLD_SECONDS, PEERS, bring, context, edge_data, start_peers, state
+from tests.roles.nginx_edges import (
+    EDGES,
+    HOLD_SECONDS,
+    PEERS,
+    Shell,
+    bring,
+    code,
+    context,
+    curl,
+    edge_data,
+    forget,
+    inflight,
+    peer,
+    shell,
+    state,
+)
 from tests.roles.nginx_load import under_load
 
 pytestmark = pytest.mark.hosts
 
-EDGES = ("edge1", "edge2")
 BOTH = pytest.mark.parametrize("edge", EDGES)
 CHECKS = [name for name, _ in inspect.getmembers(verify, inspect.isfunction) if name.startswith("check_")]
 
 
-class Shell:
-    """An edge as the traffic sees it: commands as root, over the lab's own way in."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self._lab = lab
-        self.name = name
-
-    def run(self, command: StringCommand, timeout: int = 60) -> list[str]:
-        done = self._lab.exec(self.name, ["timeout", str(timeout), "sh", "-c", command.get_raw_value()])
-        if done.code:
-            raise RemoteFailed(self.name, done.stderr.splitlines())
-        return done.stdout.splitlines()
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """Two bare hosts that became edges, and their peers."""
-    lab = Lab("nginx-role", say=print)
-    lab.up(EDGES)
-    outcomes = bring(lab, EDGES)
-    assert {name: outcome.error for name, outcome in outcomes.items()} == dict.fromkeys(EDGES, "")
-    for edge in EDGES:
-        start_peers(lab, edge)
-    yield lab
-    lab.down()
-
-
 @pytest.fixture(autouse=True)
-def as_it_was(lab: Lab) -> Iterator[None]:
+def as_it_was(edges_lab: Lab) -> Iterator[None]:
     """Nobody is left drained by a test that failed."""
     yield
-    for edge, address in itertools.product(EDGES, PEERS):
-        lab.exec(edge, ["slipway-edge", "restore", address])
+    for edge in EDGES:
+        forget(edges_lab, edge)
 
 
-def curl(lab: Lab, edge: str, host: str, path: str = "/", *options: str) -> subprocess.CompletedProcess[str]:
-    """One request from this machine, over plain HTTP."""
-    url = f"http://{lab.address(edge)}{path}"
-    words = ["curl", "-s", "--max-time", "20", "-H", f"Host: {host}", *options, url]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
-def code(lab: Lab, edge: str, host: str, path: str = "/", *options: str) -> str:
-    return curl(lab, edge, host, path, "-o", "/dev/null", "-w", "%{http_code}", *options).stdout
-
-
-def peer(lab: Lab, edge: str, host: str, *options: str) -> str:
-    """The address of the peer that answered."""
-    return curl(lab, edge, host, "/", *options).stdout.partition("\n")[0]
-
-
-def shell(lab: Lab, edge: str, script: str, *arguments: str) -> str:
-    done = lab.exec(edge, ["sh", "-c", script, "sh", *arguments])
-    assert done.code == 0, done.stderr
-    return done.stdout.strip()
-
-
-def inflight(lab: Lab, edge: str, address: str) -> int:
-    return int(shell(lab, edge, "slipway-edge wait $1 0", address))
+@pytest.fixture
+def lab(edges_lab: Lab) -> Lab:
+    return edges_lab
 
 
 # --- convergence
@@ -126,6 +89,37 @@ def test_a_hand_edit_of_any_live_file_is_told_and_mended(lab: Lab) -> None:
         told = {line.split(":")[0] for line in outcome.planned}
         assert told == {f"/etc/nginx/slipway/current/{path}" for path in DAMAGE}
         assert outcome.changed == ["Stage the configuration of the edge", "Reload nginx"]
+    assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
+
+
+MAIN_PROCESS = "systemctl show nginx.service --property=MainPID,ActiveEnterTimestamp"
+
+
+def test_a_hand_edit_of_the_main_file_is_mended_without_a_restart(lab: Lab) -> None:
+    """An edge that restarts refuses connections; it would for no more than a comment."""
+    before = [shell(lab, edge, MAIN_PROCESS) for edge in EDGES]
+    for edge in EDGES:
+        shell(lab, edge, "echo '# by hand' >> /etc/nginx/nginx.conf")
+    for outcome in bring(lab, EDGES).values():
+        assert outcome.changed == ["Write nginx.conf", "Reload nginx"]
+    assert [shell(lab, edge, MAIN_PROCESS) for edge in EDGES] == before
+    assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
+
+
+FOREIGN = """\
+events {}
+http { server { listen 80; return 204; } }
+"""
+
+
+def test_an_nginx_that_others_have_set_up_is_taken_over_by_a_restart(lab: Lab) -> None:
+    """It listens on every address: one that is told to reload finds its port taken by itself."""
+    for edge in EDGES:
+        shell(lab, edge, 'printf %s "$1" > /etc/nginx/nginx.conf; systemctl restart nginx', FOREIGN)
+        assert code(lab, edge, "turn.test") == "204"
+    for outcome in bring(lab, EDGES).values():
+        assert outcome.changed == ["Take nginx over", "Write nginx.conf", "Restart nginx"]
+    assert [code(lab, edge, "turn.test") for edge in EDGES] == ["200"] * len(EDGES)
     assert all(outcome.is_unchanged for outcome in bring(lab, EDGES).values())
 
 
@@ -186,11 +180,13 @@ def test_round_robin_gives_each_peer_its_turn(lab: Lab, edge: str) -> None:
 @BOTH
 def test_least_conn_leaves_a_busy_peer_alone(lab: Lab, edge: str) -> None:
     """While one peer is busy with slow requests, the others have the quick ones."""
+    ask = "curl -s -H 'Host: least.test' http://$1/ | head -n 1"
     with ThreadPoolExecutor(6) as pool:
-        slow = [pool.submit(curl, lab, edge, "odd.test", "/slow/3") for _ in range(6)]
+        slow = [pool.submit(curl, lab, edge, "odd.test", "/slow/5") for _ in range(6)]
         time.sleep(1)
         assert inflight(lab, edge, PEERS[0]) == 6
-        quick = Counter(peer(lab, edge, "least.test") for _ in range(10))
+        # In one command: ten by themselves took longer than the slow ones on a busy machine.
+        quick = Counter(shell(lab, edge, f"for n in $(seq 10); do {ask}; done", lab.address(edge)).splitlines())
         assert all(each.result().stdout for each in slow)
     assert quick == {PEERS[1]: 5, PEERS[2]: 5}
     assert inflight(lab, edge, PEERS[0]) == 0
@@ -316,13 +312,13 @@ def test_twenty_drains_under_load_fail_no_request(lab: Lab) -> None:
     with under_load(lab.address("edge1"), "turn.test") as one, under_load(lab.address("edge2"), "least.test") as two:
         time.sleep(1)
         for number in range(20):
-            member = Member("peer", PEERS[number % 3], ())
-            traffic.drain(edges, member, 10)
+            address = PEERS[number % 3]
+            traffic.drain(edges, [address], 10, 60, "test")
             drained = time.monotonic()
-            assert traffic.inflight(edges, member) == 0
+            assert traffic.inflight(edges, [address]) == 0
             time.sleep(0.2)
-            drains.append((member.address, drained, time.monotonic()))
-            traffic.restore(edges, member)
+            drains.append((address, drained, time.monotonic()))
+            traffic.restore(edges, [address])
     assert one.failures + two.failures == []
     assert (one.connections, two.connections) == (50, 50)
     assert min(load.peers[address] for load in (one, two) for address in PEERS) > 100
@@ -332,17 +328,17 @@ def test_twenty_drains_under_load_fail_no_request(lab: Lab) -> None:
 
 def test_a_drain_waits_for_slow_requests_and_no_longer_than_it_may(lab: Lab) -> None:
     """It returns when the request under way is done, and at its time limit when it is not."""
-    edges, member = [Shell(lab, name) for name in EDGES], Member("peer", PEERS[0], ())
+    edges = [Shell(lab, name) for name in EDGES]
     for seconds, left in ((10, 0), (1, 1)):
         with ThreadPoolExecutor(1) as pool:
             slow = pool.submit(code, lab, "edge1", "odd.test", "/slow/4")
             time.sleep(0.5)
             began = time.monotonic()
-            traffic.drain(edges, member, seconds)
-            assert traffic.inflight(edges, member) == left
+            traffic.drain(edges, [PEERS[0]], seconds, 60, "test")
+            assert traffic.inflight(edges, [PEERS[0]]) == left
             assert (time.monotonic() - began < 3) is bool(left)
             assert slow.result() == "200"
-        traffic.restore(edges, member)
+        traffic.restore(edges, [PEERS[0]])
 
 
 @BOTH

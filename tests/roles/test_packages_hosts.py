@@ -7,6 +7,7 @@ import time
 import pytest
 
 from slipway.ops import packages
+from tests.roles.convergence import Outcome
 from tests.roles.debians import HOSTS, NEW, OLD, Debians
 
 pytestmark = pytest.mark.hosts
@@ -157,19 +158,55 @@ def test_what_cannot_be_had_is_told_with_what_can(debians: Debians) -> None:
 
 def test_an_older_version_that_is_asked_for_replaces_a_held_newer_one(debians: Debians) -> None:
     """A version is what the data says, hold or no hold; the hold stays."""
-    version = debians.told(NEW, "apt-get install -y -q tree > /dev/null; dpkg-query -W -f '${Version}' tree")
-    debians.told(NEW, "apt-mark hold tree > /dev/null")
-    repacked = (
+    version = held_tree(debians)
+    debians.told(NEW, repacked("99-1"))
+    outcome = asked_for(debians, version)
+    assert outcome.error == ""
+    assert outcome.planned == [f"package tree: 99-1 -> {pattern(version)}", "package tree hold: hold"]
+    assert debians.told(NEW, TREE) == f"{version}\ntree"
+    debians.told(NEW, "apt-mark unhold tree > /dev/null")
+
+
+def test_an_apt_that_has_not_noticed_what_dpkg_did_is_asked_again(debians: Debians) -> None:
+    """apt knows dpkg's status by its second and its size: where both stayed, it says all is done, and nothing was."""
+    version = held_tree(debians)
+    # dpkg takes the hold away with a longer word, so that a version that is as much shorter gives the same size.
+    other = "9" * (len(version) - len("install") + len("hold") - 2) + "-1"
+    unnoticed = "cp -p /var/lib/dpkg/status /root/status; {}; touch -r /root/status /var/lib/dpkg/status"
+    debians.told(NEW, unnoticed.format(repacked(other)))
+    assert f"Installed: {version}" in debians.told(NEW, "apt-cache policy tree"), "else this test shows nothing"
+    assert asked_for(debians, version).error == ""
+    assert debians.told(NEW, TREE) == f"{version}\ntree"
+    debians.told(NEW, "apt-mark unhold tree > /dev/null")
+
+
+TREE = "dpkg-query -W -f '${Version}' tree; echo; apt-mark showhold tree"
+
+
+def held_tree(debians: Debians) -> str:
+    """The package is there, of its repository's version, and held: that version."""
+    debians.told(NEW, "dpkg -P --force-hold tree > /dev/null 2>&1 || true")
+    outcome = debians.run(lambda: packages.installed(names=["tree"], hold=["tree"], name="Install"), [NEW])[NEW]
+    assert outcome.error == ""
+    return debians.told(NEW, "dpkg-query -W -f '${Version}' tree")
+
+
+def repacked(version: str) -> str:
+    """Script that installs the same package under another version."""
+    return (
         "set -e; cd /tmp; rm -rf t; mkdir t; apt-get download -q tree > /dev/null 2>&1; dpkg-deb -R tree_*.deb t; "
-        "sed -i 's/^Version: .*/Version: 99-1/' t/DEBIAN/control; dpkg-deb -b t new.deb > /dev/null; "
+        f"sed -i 's/^Version: .*/Version: {version}/' t/DEBIAN/control; dpkg-deb -b t new.deb > /dev/null; "
         "dpkg -i --force-hold new.deb > /dev/null; rm -rf t new.deb tree_*.deb"
     )
-    debians.told(NEW, repacked)
-    wanted = version.split("-")[0] + "*"
-    outcome = debians.run(
-        lambda: packages.installed(names=[], versions={"tree": wanted}, hold=["tree"], name="Install"), [NEW]
-    )[NEW]
-    assert outcome.error == ""
-    assert outcome.planned == [f"package tree: 99-1 -> {wanted}", "package tree hold: hold"]
-    assert debians.told(NEW, "dpkg-query -W -f '${Version}' tree; echo; apt-mark showhold tree") == f"{version}\ntree"
-    debians.told(NEW, "apt-mark unhold tree > /dev/null")
+
+
+def pattern(version: str) -> str:
+    return version.split("-")[0] + "*"
+
+
+def asked_for(debians: Debians, version: str) -> Outcome:
+    """That version is asked for, and held."""
+    versions = {"tree": pattern(version)}
+    return debians.run(lambda: packages.installed(names=[], versions=versions, hold=["tree"], name="Install"), [NEW])[
+        NEW
+    ]

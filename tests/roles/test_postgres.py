@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from pydantic import ValidationError
 
 from roles.postgres import Postgres, configuration, role, versions
 from roles.postgres.access import HbaEntry
+from roles.postgres.logins import roles_of
 from roles.postgres.sizing import sized
 from roles.postgres.tasks import source_file
 from slipway import compose, scram
 from slipway.context import Context
 from slipway.fleet import Fleet, Machine, Member
-from slipway.ops.postgres.settings import conf_value, is_in_force
+from slipway.ops.postgres.settings import conf_value, elements, is_in_force
 from slipway.problems import BadInput
 from slipway.secrets import Secret, Secrets
 from slipway.sql import identifier, literal
@@ -185,7 +187,8 @@ def test_the_application_needs_tls_where_the_data_says_so() -> None:
     """require_tls turns the application's lines into hostssl, and leaves localhost alone."""
     line = {"databases": ["a"], "roles": ["r"], "address": "10.0.0.5/32"}
     data = wanted(require_tls=True, application={"hba": [line]})
-    assert [entry.type for entry in configuration.hba_lines(data)] == ["local", "local", "host", "host", "hostssl"]
+    types = [entry.type for entry in configuration.hba_lines(data, context())]
+    assert types == ["local", "local", "host", "host", "hostssl"]
 
 
 # --- data
@@ -301,7 +304,8 @@ def test_only_hosts_that_run_the_application_may_connect(stack: Any) -> None:
     """One line for each worker, by its own address; none for the edge, none for a network."""
     data = role.wanted({}, context(stack=stack))
     assert isinstance(data, Postgres)
-    lines = [entry.line() for entry in configuration.hba_lines(data) if entry.address and "10." in entry.address]
+    found = configuration.hba_lines(data, context())
+    lines = [entry.line() for entry in found if entry.address and "10." in entry.address]
     assert lines == [
         'host "shop" "shop_owner" 10.0.0.21/32 scram-sha-256',
         'host "shop" "shop_owner" 10.0.0.22/32 scram-sha-256',
@@ -339,5 +343,70 @@ def test_files_say_that_hand_edits_are_undone(stack: Any) -> None:
     """Each rendered file begins with who manages it."""
     data = role.wanted({}, context(stack=stack))
     assert isinstance(data, Postgres)
-    for text in (configuration.settings_file(data, context(stack=stack)), configuration.hba_file(data)):
+    ctx = context(stack=stack)
+    for text in (configuration.settings_file(data, ctx), configuration.hba_file(data, ctx)):
         assert text.startswith("# Managed by Slipway: hand edits are undone by the next run.\n")
+
+
+# --- two logins for one password
+
+
+def rotating(**entries: str) -> Context:
+    """A context whose source has these entries of the secret `pw` besides its value."""
+    held = {"pw": "one", **{f"pw.{kind}": value for kind, value in entries.items()}}
+    return replace(context(), secrets=Secrets("test", held.get, tuple(held)))
+
+
+SHOP = {"name": "shop", "password": "pw", "settings": {"work_mem": "9MB"}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "logins"),
+    [
+        ({}, {"shop": "pw"}),
+        ({"next": "two"}, {"shop": "pw", "shop__b": "pw.next"}),
+        ({"previous": "zero", "login": "shop__b"}, {"shop": "pw.previous", "shop__b": "pw"}),
+        ({"revoked": "owed", "login": "shop__b"}, {"shop": None, "shop__b": "pw"}),
+        ({"login": "shop__b", "next": "two"}, {"shop": "pw.next", "shop__b": "pw"}),
+        ({"login": "shop", "previous": "zero"}, {"shop": "pw", "shop__b": "pw.previous"}),
+        ({"login": "shop"}, {"shop": "pw", "shop__b": None}),
+    ],
+)
+def test_two_logins_take_turns_through_two_rotations(entries: dict[str, str], logins: dict[str, str | None]) -> None:
+    """At every moment exactly the versions that the source holds can log in; the role itself always is there, first."""
+    data, ctx = wanted(roles=[SHOP], hba=[{"roles": ["shop"], "address": "10.0.0.5/32"}]), rotating(**entries)
+    found = roles_of(data, ctx)
+    assert {each.name: each.password if each.login else None for each in found} == logins
+    assert found[0].name == "shop"
+    assert found[0].settings == {"work_mem": "9MB"}
+    line = next(each for each in configuration.hba_lines(data, ctx) if each.address == "10.0.0.5/32")
+    assert line.roles == list(logins)
+    for second in found[1:]:
+        assert (second.member_of, second.settings) == (["shop"], {"work_mem": "9MB", "role": "shop"})
+
+
+def test_the_superuser_has_one_login() -> None:
+    """postgres always may log in: no second login is made of it."""
+    data = wanted(roles=[{"name": "postgres", "superuser": True, "password": "pw"}])
+    assert [each.name for each in roles_of(data, rotating(next="two"))] == ["postgres"]
+
+
+def test_a_login_that_is_neither_of_the_two_is_told() -> None:
+    """A role that was renamed in the middle is no reason to lock anybody out; the entry's own text is not shown."""
+    with pytest.raises(BadInput, match=r"'pw\.login' names neither 'shop' nor 'shop__b'"):
+        roles_of(wanted(roles=[SHOP]), rotating(login="canary"))
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("app, public", ["app", "public"]),
+        ('"$user", "Odd, one", Public', ["$user", "Odd, one", "public"]),
+        ('"a""b"', ['a"b']),
+        ("", [""]),
+        ("app", ["app"]),
+    ],
+)
+def test_a_list_of_names_is_read_as_postgres_reads_it(value: str, names: list[str]) -> None:
+    """Each by itself: as one literal, `app, public` would be a single schema of that name."""
+    assert elements(value) == names

@@ -17,11 +17,13 @@ from roles.postgres.tasks import cluster_of, tasks
 from slipway.context import Context
 from slipway.facts.machine import MachineFact
 from slipway.facts.postgres import Cluster, LedgerEntry
+from slipway.facts.schema import Finished, LastMigration
 from slipway.fleet import NOMINAL, Fleet, Member
 from slipway.lab.lab import Lab, Result
 from slipway.ops import ledger, postgres
 from slipway.secrets import Secrets
 from slipway.sql import identifier
+from tests.labs import lab_of_tests
 from tests.roles.convergence import Outcome, converge
 
 pytestmark = pytest.mark.hosts
@@ -108,7 +110,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[tuple[Server, Outcome]]:
-    lab = Lab("test-postgres")
+    lab = lab_of_tests("test-postgres")
     lab.up([HOST])
     server = Server(lab)
     yield server, server.deploy()
@@ -428,3 +430,34 @@ def test_the_ledger_of_a_database_that_is_not_there_says_nothing(server: Server)
     """Before the first deploy there is no database, and no migration has run."""
     result = server.lab.exec(HOST, ["sh", "-c", LedgerEntry().command("nowhere", 5432, "k").get_raw_value()])
     assert (result.code, result.stdout.strip()) == (0, "")
+
+
+def _last_migration(server: Server, database: str = "app", port: int = 5432) -> Finished | None:
+    fact = LastMigration()
+    result = server.lab.exec(HOST, ["sh", "-c", fact.command(database, port).get_raw_value()])
+    assert result.code == 0, result
+    return fact.process(result.stdout.splitlines())
+
+
+def test_the_last_migration_is_the_newest_that_was_finished(server: Server) -> None:
+    """Not one that was begun since, and not one that somebody has run again."""
+    server.sql("DELETE FROM slipway.migration")
+    assert _last_migration(server) is None
+    for write, key, release, expected in (
+        (ledger.begin_script, "first", "r1", None),
+        (ledger.record_script, "first", "r1", Finished("first", "r1")),
+        (ledger.record_script, "second", "r2", Finished("second", "r2")),
+        (ledger.record_script, "first", "r3", Finished("second", "r2")),
+        (ledger.begin_script, "third", "r4", Finished("second", "r2")),
+    ):
+        command = write("app", 5432, key, release, HOST).get_raw_value()
+        assert server.lab.exec(HOST, ["sh", "-c", command]).code == 0
+        assert _last_migration(server) == expected
+    server.sql("DELETE FROM slipway.migration")
+
+
+@pytest.mark.parametrize(("database", "port"), [("nowhere", 5432), ("app", 5999)])
+def test_a_schema_that_nobody_can_tell_is_not_none(server: Server, database: str, port: int) -> None:
+    """A database that is not there, a server that does not answer: an error, with its own words."""
+    result = server.lab.exec(HOST, ["sh", "-c", LastMigration().command(database, port).get_raw_value()])
+    assert result.code != 0 and result.stderr

@@ -94,6 +94,19 @@ def test_passwords_stand_as_hashes_and_denied_commands_come_last() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["next", "previous"])
+def test_both_versions_of_a_password_are_taken_while_it_is_rotated(kind: str) -> None:
+    """`default` and other users alike: the present one first, the other one after it."""
+    held = {**SECRETS, f"redis.{kind}": "another", f"reader.{kind}": "other"}
+    ctx = context(secrets=Secrets("test", held.get, tuple(held)))
+    data = Redis.model_validate({"password": "redis", "users": [{"name": "reader", "password": "reader"}]})
+    hashed = [hashlib.sha256(text.encode()).hexdigest() for text in (PASSWORD, "another", "canary-77aa", "other")]
+    assert users_acl(data, ctx).splitlines() == [
+        f"user default on #{hashed[0]} #{hashed[1]} ~* &* +@all",
+        f"user reader on #{hashed[2]} #{hashed[3]} ~* +@all -@dangerous",
+    ]
+
+
 def test_who_does_not_say_who_he_is_gets_nothing_where_there_are_users() -> None:
     """Without a password of its own the user `default` is off as soon as there are others."""
     data = Redis.model_validate({"users": [{"name": "reader", "password": "reader"}]})
@@ -150,6 +163,31 @@ def test_drift_is_what_runs_otherwise_than_the_file_comes_to() -> None:
 
 
 DATA: dict[str, Any] = {"password": "redis", "maxmemory": "64mb", "appendonly": False, "save": ["3600 1"]}
+
+
+@pytest.mark.parametrize(
+    ("section", "said", "told"),
+    [
+        ("persistence", {"loading": "1"}, "still loading its data"),
+        ("persistence", {"rdb_last_bgsave_status": "err"}, "MISCONF"),
+        ("persistence", {"aof_last_write_status": "err"}, "append-only file cannot be written"),
+        ("memory", {"used_memory": "100", "maxmemory": "100"}, "Redis is full"),
+    ],
+)
+def test_a_redis_that_takes_no_writes_is_told_in_words(section: str, said: dict[str, str], told: str) -> None:
+    """Loading, unable to save, or full: what is wrong with it, not only that something is."""
+    info = {
+        "persistence": {"loading": "0", "rdb_last_bgsave_status": "ok", "aof_last_write_status": "ok"},
+        "memory": {"used_memory": "1", "maxmemory": "100", "used_memory_human": "1B", "maxmemory_human": "100B"},
+    }
+    info[section] |= said
+
+    class Host:
+        def check_output(self, command: str, asked: str) -> str:
+            return "".join(f"{key}:{value}\r\n" for key, value in info[asked].items())
+
+    with pytest.raises(AssertionError, match=told):
+        verify.check_it_can_take_writes(Host(), Redis(password="p"), context())
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 -- Managed by Slipway: hand edits are undone by the next run.
 -- Who is drained, and until when. In a shared dictionary, which a reload keeps, and in a file, which a restart keeps.
 -- Every drain is a lease: it runs out by itself, so no edge leaves a host out for ever.
-local cjson = require "cjson.safe"
 local clock = require "slipway.clock"
+local kept = require "slipway.kept"
 
-local FILE = "/var/lib/slipway-edge/drained.json"
+local FILE = "drained.json"
 local MAX_LEASE = 86400 -- a day: what is out for longer belongs out of the inventory
 local PREFIX = "drained:"
 local LOADED = "drained is loaded"
@@ -37,23 +37,13 @@ function drained.all()
   return found
 end
 
--- Written beside and renamed: a crash leaves the old list or the new one. `lease` caps what a reboot's new clock says.
+-- `lease` caps what a reboot's new clock says.
 local function save()
   local held = {}
   for name, lease in pairs(drained.all()) do
     held[name] = { until_ = clock.now() + lease.left, lease = lease.left, reason = lease.reason }
   end
-  local beside = FILE .. "." .. ngx.worker.pid()
-  local file, why = io.open(beside, "w")
-  if not file then
-    return nil, why
-  end
-  local written, fault = file:write(cjson.encode(held))
-  file:close()
-  if not written then
-    return nil, fault
-  end
-  return os.rename(beside, FILE)
+  return kept.save(FILE, held)
 end
 
 local function set(name, seconds, reason)
@@ -65,19 +55,27 @@ local function set(name, seconds, reason)
   return dict:safe_set("reason:" .. name, reason)
 end
 
--- Puts a host or peer out for so many seconds. Says nil and why where that cannot be kept.
-function drained.put(name, seconds, reason)
-  local ok, why = set(name, seconds, reason)
-  if not ok then
-    return nil, why
-  end
-  return save()
+-- Puts hosts and peers out for so many seconds. Says nil and why where that cannot be kept.
+function drained.put(names, seconds, reason)
+  return kept.alone(function()
+    for _, name in ipairs(names) do
+      local ok, why = set(name, seconds, reason)
+      if not ok then
+        return nil, why
+      end
+    end
+    return save()
+  end)
 end
 
-function drained.restore(name)
-  dict:delete(PREFIX .. name)
-  dict:delete("reason:" .. name)
-  return save()
+function drained.restore(names)
+  return kept.alone(function()
+    for _, name in ipairs(names) do
+      dict:delete(PREFIX .. name)
+      dict:delete("reason:" .. name)
+    end
+    return save()
+  end)
 end
 
 -- In the master, before the workers: after a restart the dictionary is empty and the file knows; after a reload
@@ -86,20 +84,13 @@ function drained.load()
   if not dict:add(LOADED, true) then
     return
   end
-  local file = io.open(FILE, "r")
-  if not file then
-    return
-  end
-  local held = cjson.decode(file:read("*a") or "")
-  file:close()
-  if type(held) ~= "table" then
-    ngx.log(ngx.ERR, FILE, " cannot be read; nobody is drained")
-    return
-  end
-  for name, lease in pairs(held) do
-    local left = math.min(lease.until_ - clock.now(), lease.lease)
-    if left > 0 then
-      set(name, left, lease.reason or "")
+  for name, lease in pairs(kept.read(FILE) or {}) do
+    -- Whatever else lies in a damaged file must not keep nginx from starting.
+    if type(lease) == "table" and type(lease.until_) == "number" and type(lease.lease) == "number" then
+      local left = math.min(lease.until_ - clock.now(), lease.lease)
+      if left > 0 then
+        set(name, left, tostring(lease.reason or ""))
+      end
     end
   end
 end

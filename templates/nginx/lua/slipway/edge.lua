@@ -1,6 +1,9 @@
 -- Managed by Slipway: hand edits are undone by the next run.
 -- What nginx calls, phase by phase.
+local address = require "slipway.address"
+local admission = require "slipway.admission"
 local balancer = require "ngx.balancer"
+local canary = require "slipway.canary"
 local choice = require "slipway.choice"
 local clock = require "slipway.clock"
 local drained = require "slipway.drained"
@@ -20,6 +23,7 @@ function edge.init(tree)
   edge.tree = tree
   edge.generation = dict:incr("generation", 1, 0)
   drained.load()
+  admission.load()
   peers.load(tree .. "/upstreams.json")
   -- Now, not at the first question: this version of the tree may be gone by then.
   require "slipway.control"
@@ -35,7 +39,7 @@ function edge.hold(name)
   local upstream = peers.upstreams[name]
   local held_until = clock.now() + upstream.hold_seconds
   while #peers.available(upstream) == 0 do
-    if #upstream.peers == 0 or clock.now() >= held_until then
+    if not peers.has_any(upstream) or clock.now() >= held_until then
       ngx.header["Retry-After"] = "5"
       return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
@@ -50,16 +54,23 @@ local function could_not_connect()
 end
 
 local function note_failed_try(upstream, ctx)
-  if ctx.tried and balancer.get_last_failure() and could_not_connect() then
+  if not ctx.tried or not balancer.get_last_failure() then
+    return
+  end
+  if could_not_connect() then
     peers.mark_down(upstream, ctx.last)
+  else
+    ctx.sent = ctx.sent + 1
   end
 end
 
--- nginx decides by proxy_next_upstream whether a further try is safe; this says how many there may be.
+-- nginx decides by proxy_next_upstream whether a further try is safe; this says how many there may be. Where the
+-- candidates stand in for admitted peers that are gone, each of them: to be refused takes no time.
 local function allow_more_tries(upstream, ctx, available)
   if not ctx.tried then
-    ctx.tried = {}
-    balancer.set_more_tries(math.min(#available, upstream.tries) - 1)
+    ctx.tried, ctx.sent = {}, 0
+    local most = upstream.admission and peers.count(upstream) or math.min(#available, upstream.tries)
+    balancer.set_more_tries(most - 1)
   end
 end
 
@@ -67,29 +78,32 @@ end
 function edge.balance(name)
   local upstream, ctx = peers.upstreams[name], ngx.ctx
   note_failed_try(upstream, ctx)
-  local available = peers.available(upstream, ctx.tried)
-  if #available == 0 then
+  local available, group = canary.share(upstream, peers.available(upstream, ctx.tried))
+  if #available == 0 or (ctx.sent or 0) >= upstream.tries then
     return ngx.exit(NO_LIVE_UPSTREAM)
   end
   allow_more_tries(upstream, ctx, available)
-  local peer = choice[upstream.balance](upstream, available)
+  local peer = choice[upstream.balance](upstream, available, group)
   ctx.tried[peer.address], ctx.last, ctx.peer = true, peer.address, peer
   inflight.move(ngx.var.request_id, peer.address)
-  balancer.set_current_peer(peer.host, peer.port)
+  balancer.set_current_peer(address.bracketed(peer.host), peer.port)
 end
 
-local function set_sticky_cookie(upstream, peer)
-  local name = choice.cookie_name(upstream)
-  if ngx.var["cookie_" .. name] == peer.id then
-    return
-  end
+local function set_cookie(name, value)
   local secure = ngx.var.slipway_scheme == "https" and "; Secure" or ""
   local cookies = ngx.header["Set-Cookie"] or {}
   if type(cookies) == "string" then
     cookies = { cookies }
   end
-  cookies[#cookies + 1] = name .. "=" .. peer.id .. "; Path=/; HttpOnly; SameSite=Lax" .. secure
+  cookies[#cookies + 1] = name .. "=" .. value .. "; Path=/; HttpOnly; SameSite=Lax" .. secure
   ngx.header["Set-Cookie"] = cookies
+end
+
+local function set_sticky_cookie(upstream, peer)
+  local name = choice.cookie_name(upstream)
+  if ngx.var["cookie_" .. name] ~= peer.id then
+    set_cookie(name, peer.id)
+  end
 end
 
 -- Seconds for which every answer still says `Connection: close`, before a reload.
@@ -122,8 +136,15 @@ end
 -- Header filter of a proxied route.
 function edge.answer(name)
   local upstream, peer = peers.upstreams[name], ngx.ctx.peer
-  if upstream.balance == "sticky_cookie" and peer then
+  if not peer then
+    return
+  end
+  if upstream.balance == "sticky_cookie" then
     set_sticky_cookie(upstream, peer)
+  end
+  local bucket = canary.new_cookie(upstream)
+  if bucket then
+    set_cookie(canary.COOKIE, bucket)
   end
 end
 

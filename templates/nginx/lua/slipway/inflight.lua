@@ -1,6 +1,7 @@
 -- Managed by Slipway: hand edits are undone by the next run.
 -- Requests under way at each peer, over all workers. Every worker's share is kept apart as well, so that what a
 -- killed worker held can be taken off again.
+local address = require "slipway.address"
 local ffi = require "ffi"
 
 ffi.cdef [[ int kill(int pid, int signal); ]]
@@ -47,12 +48,15 @@ function inflight.count(peer)
   return dict:get("inflight:" .. peer) or 0
 end
 
--- At a host ("10.0.0.1") or a peer ("10.0.0.1:8080"), those included that the configuration no longer has.
-function inflight.count_at(name)
-  local total = 0
+-- At these hosts ("10.0.0.1") and peers ("10.0.0.1:8080") together, those included that the configuration no longer has.
+function inflight.count_at(names)
+  local wanted, total = {}, 0
+  for _, name in ipairs(names) do
+    wanted[name] = true
+  end
   for _, key in ipairs(dict:get_keys(0)) do
     local peer = key:match("^inflight:(.+)$")
-    if peer and (peer == name or peer:match("^(.*):%d+$") == name) then
+    if peer and (wanted[peer] or wanted[address.split(peer) or ""]) then
       total = total + inflight.count(peer)
     end
   end
