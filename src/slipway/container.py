@@ -8,10 +8,10 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-STACK, SERVICE, REPLICA, RELEASE, SPEC = (
-    f"slipway.{name}" for name in ("stack", "service", "replica", "release", "spec")
+STACK, SERVICE, REPLICA, RELEASE, SPEC, PEER, PROBE = (
+    f"slipway.{name}" for name in ("stack", "service", "replica", "release", "spec", "peer", "probe")
 )
 """Labels of every container of ours. Nothing without the first of them is ever touched."""
 
@@ -56,6 +56,39 @@ class Publish:
         """The value of `--publish`."""
         address = f"[{self.address}]" if ":" in self.address else self.address
         return f"{address}:{self.port}:{self.target}/{self.protocol}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How a container shows on its own host that it serves. Durations in seconds."""
+
+    path: str = ""
+    """HTTP path that answers 200; empty means its HEALTHCHECK, or without one that it stays up."""
+    port: int = 0
+    address: str = ""
+    """Address of the host that the port is published on; empty means the container's own address."""
+    host: str = ""
+    """Host header; empty is the address."""
+    deadline: float = 60.0
+    """Until it must be ready."""
+    monitor: float = 5.0
+    """How long it must then stay ready."""
+
+    def words(self) -> list[str]:
+        return [str(math.ceil(self.deadline)), str(math.ceil(self.monitor)),
+                self.address, str(self.port), self.path, self.host]  # fmt: skip
+
+    def label(self) -> str:
+        return json.dumps(self.words())
+
+    @classmethod
+    def from_label(cls, label: str) -> Probe:
+        """The probe that a container was started with; that it stays up where its label tells nothing."""
+        try:
+            deadline, monitor, address, port, path, name = json.loads(label)
+            return cls(path, int(port), address, name, float(deadline), float(monitor))
+        except (ValueError, TypeError):
+            return cls()
 
 
 @dataclass(frozen=True)
@@ -120,6 +153,13 @@ class ContainerSpec:
     entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[Publish, ...] = ()
+    """Fixed ones."""
+    serves: tuple[Publish, ...] = ()
+    """Where the edges may reach it: the port of each slot. It and the one that it replaces have different slots."""
+    slot: int = 0
+    """Which of those it has. Says nothing about what the container is, so it is not in its digest."""
+    probe: Probe = field(default=Probe(), compare=False)
+    """How it shows that it serves; neither in its digest."""
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[str, ...] = ()
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
@@ -153,14 +193,35 @@ class ContainerSpec:
     def name(self) -> str:
         return f"{self.stack}-{self.service}-{self.replica}"
 
+    @property
+    def published(self) -> tuple[Publish, ...]:
+        """Every port of the host that it takes."""
+        return (*self.serves[self.slot : self.slot + 1], *self.ports)
+
+    @property
+    def placed_probe(self) -> Probe:
+        """The probe, asked at the port of its slot where that is the one that is to answer."""
+        at = self.serves[self.slot] if self.serves else None
+        if at is None or not self.probe.path or self.probe.address or self.probe.port != at.target:
+            return self.probe
+        return replace(self.probe, port=at.port, address=at.address)
+
+    @property
+    def peer(self) -> str:
+        """Address and port where the edges reach it; empty for one that they do not."""
+        return f"{self.serves[self.slot].address}:{self.serves[self.slot].port}" if self.serves else ""
+
     def digest(self) -> str:
-        """Short hash of every field; the label by which a container is known to be this one."""
-        told = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Short hash of what it is; the label by which a container is known to be this one, in whichever slot."""
+        fields = {key: value for key, value in asdict(self).items() if key not in ("slot", "probe")}
+        told = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def own_labels(self) -> dict[str, str]:
-        named = (self.stack, self.service, str(self.replica), self.release, self.digest())
-        return dict(zip((STACK, SERVICE, REPLICA, RELEASE, SPEC), named, strict=True))
+        return {
+            STACK: self.stack, SERVICE: self.service, REPLICA: str(self.replica), RELEASE: self.release,
+            SPEC: self.digest(), PEER: self.peer, PROBE: self.placed_probe.label(),
+        }  # fmt: skip
 
     def create_words(self) -> list[str]:
         """What follows `docker create`. Never a secret: those are files that a mount brings.
@@ -177,7 +238,7 @@ class ContainerSpec:
 
     def _options(self) -> Iterator[str]:
         yield from ("--network", self.network, "--network-alias", self.service)
-        yield from _each("--publish", [port.word() for port in self.ports])
+        yield from _each("--publish", [port.word() for port in self.published])
         yield from _each(
             "--label", [f"{key}={value}" for key, value in (*self.labels.items(), *self.own_labels().items())]
         )
@@ -195,7 +256,7 @@ class ContainerSpec:
     def _surroundings(self) -> Iterator[str]:
         yield from _each("--env", [f"{key}={value}" for key, value in self.environment.items()])
         yield from _each("--mount", [mount.word() for mount in self.mounts])
-        yield from _each("--tmpfs", self.tmpfs)
+        yield from _each("--tmpfs", [_with_mode(each) for each in self.tmpfs])
         yield from _each("--add-host", [f"{name}:{address}" for name, address in self.extra_hosts.items()])
         yield from _each("--dns", self.dns)
         yield from _each("--dns-search", self.dns_search)
@@ -218,6 +279,13 @@ class ContainerSpec:
         entry = self.entrypoint
         words = ["--entrypoint", entry[0] if entry else ""] if entry is not None else []
         return [*words, self.image, *(entry or ())[1:], *(self.argv or ())]
+
+
+def _with_mode(tmpfs: str) -> str:
+    """A tmpfs open to every user, as /tmp is, where it does not say otherwise: at a container's second start Docker
+    would give it the mode of the directory below, which an image need not have."""
+    path, _, options = tmpfs.partition(":")
+    return tmpfs if "mode=" in options else f"{path}:{options}{',' if options else ''}mode=1777"
 
 
 def _each(option: str, values: list[str] | tuple[str, ...]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,20 +15,28 @@ from pydantic import ValidationError
 from pyinfra.api.exceptions import ArgumentTypeError, PyinfraError
 from pyinfra.api.host import Host
 
-from slipway.context import Context
 from slipway.engine.broken import shown
+from slipway.engine.record import wanted
 from slipway.engine.run import CONVERGE, ONCE, ROLL, Run, Stage, current_run, declared_data, declared_in
 from slipway.problems import BadInput, Problem
 from slipway.role import Role, problems_of
-from slipway.rollout import RollPolicy, Traffic
+from slipway.rollout import Traffic
 from slipway.secrets import SecretMissing
 
 RoleLike = Role | ModuleType
 
 
-def converge(name: str, roles: Mapping[str, RoleLike]) -> None:
-    """Brings these roles to the hosts of their groups, all hosts at once."""
-    _bring(Stage(CONVERGE, name, _roles(roles)))
+Through = Mapping[str, Traffic]
+"""The group of edges that requests come through, and how these are told whom to send them to."""
+
+
+def converge(name: str, roles: Mapping[str, RoleLike], *, through: Through | None = None) -> None:
+    """Brings these roles to the hosts of their groups, all hosts at once.
+
+    What takes something out of service (a restart) is done on one host after the other, with its requests sent
+    elsewhere meanwhile where they come through edges; it stops at the first host that does not come back.
+    """
+    _bring(Stage(CONVERGE, name, _roles(roles), through or {}))
 
 
 def once(name: str, roles: Mapping[str, RoleLike]) -> None:
@@ -36,22 +44,13 @@ def once(name: str, roles: Mapping[str, RoleLike]) -> None:
     _bring(Stage(ONCE, name, _roles(roles)))
 
 
-def roll(
-    name: str,
-    roles: Mapping[str, RoleLike],
-    *,
-    policy: Callable[[Context], RollPolicy] = lambda ctx: RollPolicy(),
-    through: str = "",
-    traffic: Traffic | None = None,
-    revert: Callable[[Any, Context], None] | None = None,
-) -> None:
-    """Brings these roles batch by batch: taken out of the traffic, changed, ready, taken back; stops at the first
-    batch that fails and leaves the rest as it is.
+def roll(name: str, roles: Mapping[str, RoleLike], *, through: Through | None = None) -> None:
+    """Brings these roles batch by batch, as the policy of the first of them that has one says.
 
-    + through: the group of edges that the traffic comes through
-    + revert: brings a host that failed back to what it ran before
+    Each is looked at whether the rest can bear it, taken out of the traffic, changed, seen ready, taken back. A batch
+    that fails goes back to what it ran.
     """
-    _bring(Stage(ROLL, name, _roles(roles), traffic, through, policy, revert))
+    _bring(Stage(ROLL, name, _roles(roles), through or {}))
 
 
 def _roles(roles: Mapping[str, RoleLike]) -> tuple[tuple[str, Role], ...]:
@@ -82,17 +81,20 @@ def _bring(stage: Stage) -> None:
 
 def _is_first(run: Run, stage: Stage, host: Host) -> bool:
     groups = [group for group, _ in stage.roles]
+    # A host that converges itself is the first one only where the whole fleet says so.
     candidates = [
         member.name
         for member in run.fleet
-        if any(group == "all" or group in member.groups for group in groups) and _is_selected(run, member.name)
+        if any(group == "all" or group in member.groups for group in groups)
+        and _is_selected(run, member.name)
+        and member.name not in run.absent
     ]
     return bool(candidates) and candidates[0] == host.name
 
 
 def _is_selected(run: Run, name: str) -> bool:
     limit = run.state.limit_hosts
-    return not isinstance(limit, list) or any(host.name == name for host in limit)
+    return run.alone is not None or not isinstance(limit, list) or any(host.name == name for host in limit)
 
 
 def _apply(run: Run, role: Role, host: Host) -> None:
@@ -102,9 +104,11 @@ def _apply(run: Run, role: Role, host: Host) -> None:
             _check_declared(run, role, host)
             return
         ctx = run.context(host)
-        data = role.wanted(declared_data(host, role.key), ctx)
+        data = wanted(run, role, host, ctx)
         run.applied.setdefault(host.name, []).append((role, data))
-        with host.deploy(role.name, None, None):
+        # What containers get is asked for by their services, which the release has noted.
+        user = "" if role.carries == "services" else f"role {role.name}"
+        with host.deploy(role.name, None, None), run.secrets.asked_by(user):
             role.tasks(data, ctx)
     except PyinfraError as error:
         if not run.declaring and not isinstance(error, ArgumentTypeError):
@@ -113,7 +117,13 @@ def _apply(run: Run, role: Role, host: Host) -> None:
     except SecretMissing as error:
         _refuse(run, None, [error.problem(f"role {role.name}")])
     except Exception as error:
-        _refuse(run, host, _told(role, host, error))
+        _refuse(run, host, _of_record(run, role, host, _told(role, host, error)))
+
+
+def _of_record(run: Run, role: Role, host: Host, told: list[Problem]) -> list[Problem]:
+    """The same; where the data is on record, as findings about that."""
+    recalled = run.recalled
+    return [recalled.refused(each) for each in told] if recalled and role.key in recalled.roles_on(host.name) else told
 
 
 def _check_declared(run: Run, role: Role, host: Host) -> None:

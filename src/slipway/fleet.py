@@ -14,6 +14,10 @@ class Member:
     address: str
     """Its private address: what services bind to and what other hosts reach it by."""
     groups: tuple[str, ...]
+    login: str = ""
+    """Who we log in as; empty where the inventory leaves that to ssh_config."""
+    ssh_port: int = 0
+    """The port we log in at; 0 where the inventory leaves that to ssh_config."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from slipway.printable import in_one_line, printable
+
+LONGEST_PLACE, LONGEST_PART = 300, 1500
+"""Characters of a place, and of what is said of it: what stands there may be a megabyte that somebody pasted."""
+
 BAD_INPUT = 2
 """Exit code: bad input, nothing touched."""
 
@@ -19,8 +24,8 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        line = f"{self.where}: {self.what}"
-        return f"{line}\n  HINT: {self.hint}" if self.hint else line
+        line = f"{in_one_line(self.where, LONGEST_PLACE)}: {printable(self.what, LONGEST_PART)}"
+        return f"{line}\n  HINT: {printable(self.hint, LONGEST_PART)}" if self.hint else line
 
 
 class BadInput(Exception):
@@ -49,7 +54,7 @@ class Problems:
 
     def __iter__(self) -> Iterator[Problem]:
         for (where, what), (hint, hosts) in self._found.items():
-            yield Problem(f"{_named(hosts)}: {where}" if hosts else where, what, hint)
+            yield Problem(f"{named(hosts)}: {where}" if hosts else where, what, hint)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -64,7 +69,8 @@ MOST_NAMED = 8
 """Hosts that a line names; of more it names the first ones and says how many there are."""
 
 
-def _named(hosts: list[str]) -> str:
+def named(hosts: list[str]) -> str:
+    """Hosts on one line."""
     if len(hosts) <= MOST_NAMED:
         return ", ".join(hosts)
     return f"{', '.join(hosts[: MOST_NAMED - 1])} and {len(hosts) - MOST_NAMED + 1} more"

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from slipway.paths import project_root
 from slipway.role import Role
+from slipway.sentences import sentences
 
 _HEADING = "\n## Roles\n"
 _LONGEST_DEFAULT = 120
@@ -56,14 +57,15 @@ def _role(role: Role) -> Iterator[str]:
         level, title = ("###", role.key) if model is role.data else ("####", f"{role.key}.{model.__name__}")
         yield f"{level} {title}\n\n{cell(model.__doc__ or '')}\n"
         yield "| Field | Type | Default | What it says |\n| --- | --- | --- | --- |"
-        yield from (_row(role, name, field) for name, field in model.model_fields.items())
+        said = sentences(model)
+        yield from (_row(role, name, field, said.get(name, "")) for name, field in model.model_fields.items())
         yield ""
 
 
-def _row(role: Role, name: str, field: FieldInfo) -> str:
+def _row(role: Role, name: str, field: FieldInfo, said: str) -> str:
     limits = _limits(field.metadata)
     what = cell(f"{_type(role, field.annotation)}{limits}")
-    return f"| `{name}` | {what} | {_default(field)} | {cell(field.description or '')} |"
+    return f"| `{name}` | {what} | {_default(field)} | {cell(said)} |"
 
 
 def _type(role: Role, annotation: Any) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import hashlib
 import json
 import os
-import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +17,8 @@ from slipway.fleet import Fleet
 from slipway.images import Build, ImageFailed, image_name
 from slipway.images.registry import resolve
 from slipway.problems import Problem, Problems
-from slipway.secrets import Secret, SecretMissing, Secrets
+from slipway.secrets import Sealed, Secret, SecretMissing, Secrets
+from slipway.who import who
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,36 @@ def secret_of(ref: SecretRef, secrets: Secrets) -> Secret:
     """The value that a secret of the Compose file has. Raises SecretMissing where it has none."""
     if ref.kind == "slipway":
         return secrets.get(ref.source)
+    return _of_the_file(ref)
+
+
+def delivered_secret(ref: SecretRef, secrets: Secrets) -> Secret:
+    """The same as containers get it: a name may be that of another version, see `Secrets.delivered`."""
+    return secrets.delivered(ref.source) if ref.kind == "slipway" else _of_the_file(ref)
+
+
+def _of_the_file(ref: SecretRef) -> Secret:
+    """A secret that the Compose file takes from elsewhere than the inventory's source."""
     source = f"file {ref.source}" if ref.kind == "file" else f"environment {ref.source}"
     read = _file_text if ref.kind == "file" else os.environ.get
     return Secrets(source, lambda name: read(ref.source)).get(ref.name)
+
+
+def container_secret(name: str, ctx: Context) -> Secret:
+    """What containers get of a secret, by its key in the Compose file. Raises SecretMissing.
+
+    Of a release on record it is the version that they had. Where today's source has another, its value is not known.
+    """
+    if ctx.stack is None:
+        raise ValueError("there is no application")
+    ref, version = ctx.stack.secrets[name], ctx.kept_secrets.get(name)
+    if version is None:
+        return delivered_secret(ref, ctx.secrets)
+    try:
+        todays = delivered_secret(ref, ctx.secrets)
+    except SecretMissing:
+        return Sealed(version)
+    return todays if todays.fingerprint() == version else Sealed(version)
 
 
 def environment_of(service: Service, ctx: Context, replica: int) -> dict[str, str]:
@@ -100,11 +126,7 @@ def environment_of(service: Service, ctx: Context, replica: int) -> dict[str, st
 @functools.cache
 def origin(root: Path) -> Origin:
     """Who deploys, and from which commit of the project at `root`."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in some containers
-        user = str(os.getuid())
-    return Origin(f"{user}@{socket.gethostname()}", _commit(root))
+    return Origin(who(), _commit(root))
 
 
 def _commit(root: Path) -> str:
@@ -158,10 +180,11 @@ def _used_secrets(stack: Stack, problems: Problems) -> list[str]:
 
 
 def _version_of(stack: Stack, name: str, secrets: Secrets, problems: Problems) -> str:
+    users = ", ".join(each.name for each in stack.services if name in {secret.source for secret in each.secrets})
     try:
-        return secret_of(stack.secrets[name], secrets).fingerprint()
+        with secrets.asked_by(users):
+            return delivered_secret(stack.secrets[name], secrets).fingerprint()
     except SecretMissing as error:
-        users = ", ".join(each.name for each in stack.services if name in {secret.source for secret in each.secrets})
         problems.extend([error.problem(users)])
     return ""
 

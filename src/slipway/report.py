@@ -17,13 +17,15 @@ class Change:
     """What about it differs, in a few words; never a secret."""
     diff: str = ""
     """Unified diff where it is a text; empty for a secret."""
+    is_owed: bool = False
+    """Whether nobody changed the host: a run that did not finish has left it to do."""
 
 
-def note_change(subject: str, what: str, diff: str = "") -> None:
+def note_change(subject: str, what: str, diff: str = "", is_owed: bool = False) -> None:
     """Called by an operation before its first command. Kept per host and operation; the last reading wins."""
     changes_of(host)[host.current_op_hash or ""] = [
         *(c for c in changes_of(host).get(host.current_op_hash or "", []) if c.subject != subject),
-        Change(subject, what, diff),
+        Change(subject, what, diff, is_owed),
     ]
 
 

@@ -7,19 +7,51 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from slipway.needs import Needs
 from slipway.problems import Problem, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from slipway.context import Context
     from slipway.remote import Remote
+    from slipway.rollout import Rolling
+    from slipway.secrets import Versions
 
 
 class RoleData(BaseModel):
     """Base of every role's data: strict, frozen, unknown keys refused. A sentence stands under each field."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text_that_a_host_can_have(cls, value: Any) -> Any:
+        refuse_no_text(value)
+        return value
+
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+LONGEST_TEXT = 65_536
+"""Characters of one value. An argument of a command has 128 KiB at most; what is longer is no setting but a file."""
+
+
+def refuse_no_text(value: Any) -> None:
+    """Raises ValueError where a string of it, however deep, can stand in no file, no argument and no database."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            raise ValueError(f"has {len(value)} characters; a value has {LONGEST_TEXT} at most")
+        if "\0" in value:
+            raise ValueError("holds a NUL byte, which no file or command can; remove it")
+        if _HALF_A_PAIR.search(value):
+            raise ValueError("holds half a surrogate pair, which is no character; remove it")
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            refuse_no_text(key)
+            refuse_no_text(each)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for each in value:
+            refuse_no_text(each)
 
 
 def nothing(ctx: Context) -> Mapping[str, Any]:
@@ -40,6 +72,23 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Password:
+    """A password that a server of the role checks, and how it takes two versions of it at a time."""
+
+    secret: str
+    """Name of the secret."""
+    sessions: Callable[[Remote, Versions, float], Sequence[str]]
+    """Each session that logged in with the version before the present one, as a line. Raises RemoteFailed.
+
+    Called with the host, with what there is of the secret, and the seconds since the present version is handed out.
+    """
+    logins: tuple[str, str] | None = None
+    """Where a login has one password only: the two that take turns, the role's own first."""
+    refusal: str = ""
+    """Why it cannot take two versions; empty where it can."""
+
+
+@dataclass(frozen=True)
 class Role:
     """What `roles/<name>/__init__.py` exports as `role`."""
 
@@ -55,10 +104,22 @@ class Role:
     """The systemd units that carry it, for `slipway status`."""
     status: Callable[[Remote, Any, Context], Sequence[Service]] | None = None
     """What else of it runs on a host, where units do not tell (containers)."""
+    needs: Callable[[Any, Context], Needs] = lambda data, ctx: Needs()
+    """Ports, room, packages, whom it connects to: looked at on the host before a run changes anything."""
     data_key: str = ""
     """Name under which group_data holds its data, by default the role's name."""
     carries: str = ""
     """What of a Compose file runs by it: `services`, or the kind of its native ones (postgres, redis, nginx)."""
+
+    passwords: Callable[[Any, Context], Sequence[Password]] = lambda data, ctx: ()
+    """The passwords that its server checks: how they are rotated without anybody being turned away."""
+
+    rolling: Rolling | None = None
+    """How what it brings goes through its hosts; without it, whatever it interrupts is done on one host at a time."""
+    of_today: bool = False
+    """Whether it comes as it is declared today with a release on record too: who may come in is no release's to say."""
+    turn: Callable[[Any, Context], int] = lambda data, ctx: 0
+    """Hosts with a lower number have their turn first (replicas before primaries); otherwise the inventory's order."""
 
     @property
     def key(self) -> str:
@@ -111,7 +172,7 @@ def _told(message: str) -> str:
     return re.sub(r"^(Input|String|List|Dictionary|Value|Data) should ", "must ", message)
 
 
-SECRET_WORDS = ("password", "secret", "token", "key")
+SECRET_WORDS = ("password", "secret", "token", "key", "notify", "heartbeat")
 """A field with one of these in its name may hold, by mistake, a secret instead of a secret's name."""
 
 

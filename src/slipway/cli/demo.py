@@ -15,7 +15,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from slipway.cli.deploy import progress, quiet_pyinfra, show_result
+from slipway.cli.deploy import quiet_pyinfra
+from slipway.cli.watch import watched
 from slipway.engine.execute import Result
 from slipway.engine.run import Run
 from slipway.engine.session import connected
@@ -40,11 +41,11 @@ def demo(yes: bool) -> None:
     with truthful(), _told():
         Lab(say=lambda line: click.echo(f"    {line}", err=True)).up()
         _step("Deploy: ./slipway deploy lab")
-        with progress(as_json=False, verbose=False) as events, connected(INVENTORY, events=events) as run:
+        with watched() as watch, connected(INVENTORY, events=watch.events) as run:
+            watch.begin(run, "demo")
             result = deploy_run(run)
-    show_result(result, run)
-    if not result.is_ok:
-        sys.exit(FAILED)
+    if code := watch.end(result, run):
+        sys.exit(code)
     _step("Proof, through both edges")
     _prove(run)
     _show_end(run, result, time.monotonic() - started)

@@ -5,95 +5,87 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from slipway.cli.outcome import truthful  # first: it patches for gevent
 
 # isort: split
 import click
-import gevent
-from rich.console import Console
 from rich.table import Table
 
 from slipway.cli.deploy import json_option, quiet_pyinfra
-from slipway.engine.run import Run
-from slipway.engine.session import reached
-from slipway.facts.releases import ReleaseRecords, ReleasesFact
-from slipway.problems import BadInput, Problem, did_you_mean
-from slipway.remote import Remote
+from slipway.engine.preconditions import read_records
+from slipway.engine.session import looking
+from slipway.history import History, Known
+from slipway.history import history as history_of
+from slipway.ops.files import content_hash
+from slipway.printable import say
+from slipway.recorded import unpacked
+from slipway.schema_guard import schema_in
+from slipway.terminal import Terminal
 
 
-@dataclass
-class Known:
-    """One release, as the hosts that keep it have it on record."""
-
-    id: str
-    record: Mapping[str, Any]
-    """As the first host in inventory order has it."""
-    kept_by: list[str] = field(default_factory=list)
-    serves_on: list[str] = field(default_factory=list)
-
-
-def _known(inventory: str) -> dict[str, Known]:
-    """Every release on record, newest last. Hosts that do not answer are told on standard error."""
+def _history(inventory: str) -> History:
+    """Every release on record. Hosts that do not answer are told on standard error."""
     quiet_pyinfra()
-    with truthful(), reached(inventory) as (run, unreachable):
-        records = _records(run)
+    with truthful(), looking(inventory) as (state, unreachable):
+        found = history_of(read_records(state.inventory))
     for name, why in unreachable.items():
-        click.echo(f"{name}: unreachable: {why}", err=True)
-    known: dict[str, Known] = {}
-    for identity in _in_order(records):
-        holders = [name for name, found in records.items() if identity in found.records]
-        if holders:
-            serves = [name for name in holders if records[name].current == identity]
-            known[identity] = Known(identity, records[holders[0]].records[identity], holders, serves)
-    return known
-
-
-def _records(run: Run) -> dict[str, ReleaseRecords]:
-    hosts = run.state.inventory.get_active_hosts()
-    jobs = {host.name: gevent.spawn(Remote(host).fact, ReleasesFact) for host in hosts}
-    gevent.joinall(list(jobs.values()), raise_error=True)
-    return {name: job.value for name, job in jobs.items()}
-
-
-def _in_order(records: Mapping[str, ReleaseRecords]) -> list[str]:
-    """Ids by their last deploy, as the host that knows most of them has it; what only others know comes first."""
-    most = max(records.values(), key=lambda found: len(found.order), default=ReleaseRecords())
-    others = [identity for found in records.values() for identity in found.order if identity not in most.order]
-    return [*dict.fromkeys(others), *most.order]
+        say(f"{name}: unreachable: {why}", err=True)
+    return found
 
 
 @click.command()
 @click.argument("inventory")
 @json_option
 def history(inventory: str, as_json: bool) -> None:
-    """Releases that the hosts keep, newest last: when, who, from which commit, and where each one serves."""
-    known = _known(inventory)
+    """Releases that the hosts keep, newest last: when, who, from which commit, and where each one serves.
+
+    An entry is a release and the configuration that it ran with: RELEASE-CONFIGURATION. Where a release's id is asked
+    for, any beginning of an entry will do.
+    """
+    known = list(_history(inventory).known.values())
     if as_json:
-        told = [{**each.record, "kept_by": each.kept_by, "serves_on": each.serves_on} for each in known.values()]
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps([_summary(each) for each in known], indent=2))
         return
     table = Table()
-    for name in ("Release", "When", "Who", "Commit", "Kept by", "Serves on"):
+    for name in ("Release", "When", "Who", "Commit", "Schema", "Kept by", "Serves on"):
         table.add_column(name, overflow="fold")
-    for each in known.values():
-        said = each.record
-        serves = f"{len(each.serves_on)} hosts" if each.serves_on else "-"
-        commit = str(said.get("commit", "") or "-")
-        when, who = str(said.get("when", "-")), str(said.get("who", "-"))
-        table.add_row(each.id, when, who, commit, f"{len(each.kept_by)} hosts", serves)
-    Console().print(table)
+    for each in known:
+        said = _summary(each)
+        words = [str(said[name] or "-") for name in ("id", "when", "who", "commit", "revision")]
+        serves = f"{len(each.serves_on)} hosts" if each.serves_on else "-" if each.has_served else "never"
+        table.add_row(*words, f"{len(each.kept_by)} hosts", serves)
+    Terminal().print(table)
+
+
+def _summary(each: Known) -> dict[str, Any]:
+    said, schema = each.record, schema_in(each.record)
+    return {
+        "id": each.id,
+        "release": each.release,
+        "configuration": said.get("configuration", ""),
+        "when": said.get("when") or said.get("staged", ""),
+        "who": said.get("who", ""),
+        "commit": said.get("commit", ""),
+        "images": sorted({ref for record in each.hosts.values() for ref in record.get("images", ())}),
+        "schema": said.get("schema", ""),
+        "revision": schema.revision if schema else "",
+        "kept_by": list(each.kept_by),
+        "serves_on": list(each.serves_on),
+        "has_served": each.has_served,
+    }
 
 
 @click.command()
 @click.argument("inventory")
 @click.argument("release")
 def show(inventory: str, release: str) -> None:
-    """One release's record: images, services, schema, configuration, who and when."""
-    each = _find(_known(inventory), release)
-    click.echo(json.dumps({**each.record, "kept_by": each.kept_by, "serves_on": each.serves_on}, indent=2))
+    """One release's record: images, services, schema, every role's data on every host, who and when."""
+    each = _found(inventory, release)[0]
+    told = _in_full(each)
+    told["templates"] = {name: content_hash(text) for name, text in told.get("templates", {}).items()}
+    click.echo(json.dumps({**_summary(each), **told}, indent=2))
 
 
 @click.command()
@@ -101,17 +93,46 @@ def show(inventory: str, release: str) -> None:
 @click.argument("old")
 @click.argument("new")
 def diff(inventory: str, old: str, new: str) -> None:
-    """What two releases' records differ in."""
-    known = _known(inventory)
-    texts = [json.dumps(_find(known, name).record, indent=2, sort_keys=True).splitlines() for name in (old, new)]
-    lines = list(difflib.unified_diff(texts[0], texts[1], old, new, lineterm="", n=1))
-    click.echo("\n".join(lines) or "no difference")
+    """What two releases differ in: the application, roles' data, templates line by line."""
+    before, after = _found(inventory, old, new)
+    lines = list(difflib.unified_diff(_lines(before), _lines(after), before.id, after.id, lineterm="", n=1))
+    say("\n".join(lines) or "no difference")
 
 
-def _find(known: Mapping[str, Known], name: str) -> Known:
-    """The release of that id, or of an id that begins so where only one does."""
-    found = [each for identity, each in known.items() if identity.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    what = "no host keeps it" if not found else f"could be {', '.join(each.id for each in found)}"
-    raise BadInput([Problem(f"release {name}", what, did_you_mean(name, known))])
+def _found(inventory: str, *names: str) -> list[Known]:
+    known = _history(inventory)
+    return [known.find(name) for name in names]
+
+
+def _in_full(each: Known) -> dict[str, Any]:
+    """A release as a person reads it: what hosts have alike once, what differs by host with its hosts."""
+    said = each.record
+    return {
+        "services": said.get("services", {}),
+        "secret_versions": said.get("release", {}).get("secrets", {}),
+        "application": said.get("application", {}),
+        "roles": _roles(each.hosts),
+        "containers": {host: record.get("containers", {}) for host, record in each.hosts.items()},
+        "templates": unpacked(said["templates"]) if "templates" in said else {},
+    }
+
+
+def _roles(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Role to its data, once for all the hosts that have the same."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for host, record in hosts.items():
+        for role, kept in record.get("roles", {}).items():
+            same = next((each for each in found.setdefault(role, []) if each["data"] == kept["data"]), None)
+            if same:
+                same["hosts"].append(host)
+            else:
+                found[role].append({"hosts": [host], "data": kept["data"]})
+    return found
+
+
+def _lines(each: Known) -> list[str]:
+    """What the release is, as lines to compare; templates as they are written."""
+    told = _in_full(each)
+    texts = {f"templates/{name}": text.splitlines() for name, text in told.pop("templates").items()}
+    summary = {name: said for name, said in _summary(each).items() if name not in ("kept_by", "serves_on")}
+    return json.dumps({**summary, **told, **texts}, indent=2, sort_keys=True).splitlines()

@@ -29,11 +29,20 @@ def lab() -> None:
 @lab.command()
 @_named
 @click.option("--hosts", default="", help="Only these, separated by commas.")
-def up(name: str | None, hosts: str) -> None:
+@click.option("--with", "more", default="", help="These besides, which are not brought up otherwise: ops1.")
+def up(name: str | None, hosts: str, more: str) -> None:
     """Start the hosts: systemd, sshd, a sudo user, nothing else."""
     with _lab(name) as chosen:
-        new = chosen.up([host for host in hosts.split(",") if host])
+        new = chosen.up(_asked_for(hosts, more))
         click.echo(f"{chosen.name}: {'up: ' + ', '.join(new) if new else 'was up already'}")
+
+
+def _asked_for(hosts: str, more: str) -> list[str]:
+    """Names of the hosts to bring up; none stands for all that are not on demand."""
+    from slipway.lab.hosts import HOSTS
+
+    wanted, besides = ([name for name in text.split(",") if name] for text in (hosts, more))
+    return [*(wanted or [host.name for host in HOSTS]), *besides] if besides else wanted
 
 
 @lab.command()

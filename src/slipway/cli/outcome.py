@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-# pyinfra needs gevent's patches before anything else that opens sockets.
-import pyinfra_cli  # noqa: F401  isort: skip
-import click
+from slipway import start  # noqa: F401  isort: skip  # first: it patches for gevent
 import gevent
 import pyinfra
-from rich.console import Console
 
+from slipway.engine.execute import INTERRUPTED
 from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed
-from slipway.engine.progress import show_unreachable
+from slipway.printable import say
 from slipway.problems import BAD_INPUT, BadInput
-from slipway.seam.errors import HostUnreachable
+from slipway.seam.errors import FactFailed, HostUnreachable, RemoteFailed
 
 OK, FAILED, CHANGES_PENDING, LOCK_HELD = 0, 1, 3, 75
 
@@ -37,16 +35,28 @@ def truthful() -> Iterator[None]:
     except LockHeld as error:
         end(str(error), LOCK_HELD)
     except HostUnreachable as error:
-        show_unreachable(error, Console(stderr=True))
-        sys.exit(FAILED)
-    except PrepareFailed as error:
+        _tell_unreachable(error)
+    except (PrepareFailed, FactFailed, RemoteFailed) as error:
         end(str(error), FAILED)
+    except SystemExit as error:
+        for line in getattr(error, "__notes__", ()):  # what an interrupted run leaves undone
+            say(line, err=True)
+        raise
+
+
+def _tell_unreachable(error: HostUnreachable) -> NoReturn:
+    # Tables take a while to load, and a mistake in the data is told without one.
+    from slipway.engine.progress import show_unreachable
+    from slipway.terminal import Terminal
+
+    show_unreachable(error, Terminal(stderr=True))
+    sys.exit(FAILED)
 
 
 def end(message: str, code: int) -> NoReturn:
-    click.echo(message, err=True)
+    say(message, err=True)
     sys.exit(code)
 
 
 def _interrupted(number: int) -> NoReturn:
-    end("Interrupted: what was in hand was stopped where it stood; run again to finish.", 128 + number)
+    end(INTERRUPTED, 128 + number)

@@ -12,16 +12,17 @@ from slipway.cli.outcome import FAILED, truthful  # first: it patches for gevent
 import click
 import gevent
 from pyinfra.api.host import Host
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from slipway.cli.deploy import json_option, limit_option, quiet_pyinfra
+from slipway.engine.in_the_way import InTheWayFact
 from slipway.engine.run import Run
 from slipway.engine.session import reached
 from slipway.facts.files import script
 from slipway.remote import Remote, RemoteFailed
 from slipway.role import Role, Service
+from slipway.terminal import Terminal
 
 Row = tuple[str, str, Service]
 
@@ -58,7 +59,7 @@ def _show(rows: list[Row]) -> None:
     for host, role, service in rows:
         style = "green" if service.is_well else "bold red"
         table.add_row(host, role, service.name, service.release, Text(service.state, style=style))
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _rows(run: Run) -> list[Row]:
@@ -69,11 +70,20 @@ def _rows(run: Run) -> list[Row]:
 
 def _host_rows(run: Run, host: Host) -> list[Row]:
     remote = Remote(host)
-    return [
+    return _held(remote) + [
         (host.name, role.name, service)
         for role, data in run.applied.get(host.name, [])
         for service in _services(remote, run, host, role, data)
     ]
+
+
+def _held(remote: Remote) -> list[Row]:
+    """What people hold there: nothing is wrong with it, but whoever looks is to know."""
+    try:
+        found = remote.fact(InTheWayFact).standing()
+    except RemoteFailed as error:
+        return [(remote.name, "-", Service("holds", f"could not tell: {error}", False))]
+    return [(remote.name, "-", Service(f"hold {each.id}", f"held: {each.told}", True)) for each in found]
 
 
 def _services(remote: Remote, run: Run, host: Host, role: Role, data: object) -> list[Service]:

@@ -15,6 +15,7 @@ from slipway.lab.hosts import LabHost
 from slipway.lab.images import HOST, Say, tag_of
 from slipway.lab.keys import host_key
 from slipway.lab.layout import Layout
+from slipway.machine import INOTIFY_ENOUGH, has_few_watches
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _BOOT_SECONDS = 60
 """A host alone boots in one second, seven on two cores in about five; a minute means that it never will."""
+_FEW_WATCHES = (
+    f"this machine may be out of inotify instances: sudo sysctl fs.inotify.max_user_instances={INOTIFY_ENOUGH}"
+)
 _OWN_DISKS = ("/var/lib/docker", "/var/lib/containerd")
 """Volumes, because a container engine's overlay cannot lie on this container's overlay."""
 _CGROUPS_READ_ONLY = 90
@@ -59,7 +63,8 @@ def start(container: Any, lab: Layout, host: LabHost, say: Say) -> None:
     container.start()
     if _booted_state(container, host) != "running":
         listed = container.exec_run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"]).output.decode()
-        say(f"{host.name}: systemd is degraded: {' '.join(line.split()[0] for line in listed.splitlines())}")
+        why = f" ({_FEW_WATCHES})" if has_few_watches() else ""
+        say(f"{host.name}: systemd is degraded: {' '.join(line.split()[0] for line in listed.splitlines())}{why}")
     apt_cache.wait_for_port(lab.address(host.name), 22, _BOOT_SECONDS, f"sshd of {host.name}")
 
 
@@ -121,7 +126,7 @@ def _create(client: DockerClient, lab: Layout, host: LabHost, able: Abilities) -
         host_config=host_config(able) | {"NetworkMode": lab.network, "Mounts": _disks(lab, name)},
     )
     container = client.containers.get(name)
-    container.put_archive("/", _archive(_files(lab, host)))
+    container.put_archive("/", archive(_files(lab, host)))
     return container
 
 
@@ -145,7 +150,8 @@ def _files(lab: Layout, host: LabHost) -> list[File]:
     ]
 
 
-def _archive(files: list[File]) -> bytes:
+def archive(files: list[File]) -> bytes:
+    """The files as Docker takes them."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for file in files:

@@ -20,9 +20,10 @@ from slipway.problems import BadInput, Problem
 if TYPE_CHECKING:
     from docker import DockerClient
 
-REPOSITORIES = ("slipway-lab-base", "slipway-lab-host", "slipway-lab-apt")
-BASE, HOST, APT = REPOSITORIES
-_RECIPES = {HOST: Path(__file__).parent / "image", APT: Path(__file__).parent / "apt_cache"}
+REPOSITORIES = ("slipway-lab-base", "slipway-lab-host", "slipway-lab-apt", "slipway-lab-light")
+BASE, HOST, APT, LIGHT = REPOSITORIES
+_HERE = Path(__file__).parent
+_RECIPES = {HOST: _HERE / "image", APT: _HERE / "apt_cache", LIGHT: _HERE / "light"}
 _BOOTSTRAP = ("mmdebstrap", "--variant=minbase", "--quiet")
 Say = Callable[[str], None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipway.lab.hosts import HOSTS
+from slipway.lab.hosts import EVERY
 from slipway.lab.inventory import OPS_USER
 from slipway.lab.layout import Layout
 from slipway.lab.state import write_private
@@ -20,16 +20,16 @@ def host_key(lab: Layout, host: str) -> Path:
 
 def ensure_keys(lab: Layout) -> None:
     """Makes what is missing of: the ops key pair, every host's key, known_hosts and ssh_config."""
-    for path, comment in [(lab.ssh_key, f"{OPS_USER}@{lab.name}"), *((host_key(lab, h.name), h.name) for h in HOSTS)]:
+    for path, comment in [(lab.ssh_key, f"{OPS_USER}@{lab.name}"), *((host_key(lab, h.name), h.name) for h in EVERY)]:
         if not path.is_file():
-            _make_pair(path, comment)
+            make_pair(path, comment)
     write_private(lab.known_hosts, known_hosts(lab))
     write_private(lab.ssh_config, ssh_config(lab))
 
 
 def known_hosts(lab: Layout) -> str:
     """A line for each host: known by name and by address."""
-    return "".join(f"{h.name},{lab.address(h.name)} {_public(host_key(lab, h.name))}\n" for h in HOSTS)
+    return "".join(f"{h.name},{lab.address(h.name)} {public_key(host_key(lab, h.name))}\n" for h in EVERY)
 
 
 def ssh_config(lab: Layout) -> str:
@@ -47,7 +47,7 @@ def ssh_config(lab: Layout) -> str:
         "LogLevel ERROR",
         *_connection_sharing(lab),
     ]
-    blocks = [[f"Host {h.name} {lab.address(h.name)}", f"HostName {lab.address(h.name)}"] for h in HOSTS]
+    blocks = [[f"Host {h.name} {lab.address(h.name)}", f"HostName {lab.address(h.name)}"] for h in EVERY]
     return "\n\n".join("\n    ".join(block) for block in [*blocks, ["Host *", *common]]) + "\n"
 
 
@@ -58,7 +58,8 @@ def _connection_sharing(lab: Layout) -> list[str]:
     return ["ControlMaster auto", f'ControlPath "{lab.state}/ssh-%h"', "ControlPersist 60"]
 
 
-def _make_pair(path: Path, comment: str) -> None:
+def make_pair(path: Path, comment: str) -> None:
+    """A fresh private key at `path`, readable by its owner only, and the public one beside it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -68,5 +69,6 @@ def _make_pair(path: Path, comment: str) -> None:
     write_private(path.with_name(path.name + ".pub"), f"{public} {comment}\n")
 
 
-def _public(private: Path) -> str:
+def public_key(private: Path) -> str:
+    """Kind and key, as known_hosts and authorized_keys have them."""
     return " ".join(private.with_name(private.name + ".pub").read_text(encoding="ascii").split()[:2])

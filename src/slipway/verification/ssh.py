@@ -31,5 +31,7 @@ def _block(host: Any, folder: Path) -> str:
     # Without ControlPath testinfra's ControlMaster does nothing: 20 hosts x 5 checks took 33.9 s, with it 5.8 s.
     # %C is short whatever the host is called: a socket's path may have 108 bytes only.
     lines += ["  StrictHostKeyChecking yes", "  BatchMode yes", "  ControlMaster auto", "  ControlPersist 30"]
-    lines += [f'  ControlPath "{folder}/%C"', "  ConnectTimeout 10", ""]
+    lines += [f'  ControlPath "{folder}/%C"', "  ConnectTimeout 10"]
+    # A host that falls silent is given up after 20 s, as by Slipway's own connections.
+    lines += ["  ServerAliveInterval 5", "  ServerAliveCountMax 4", ""]
     return "\n".join(lines)
