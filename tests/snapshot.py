@@ -6,6 +6,8 @@ from slipway.lab.lab import Lab
 
 # What a host itself writes without anybody asking for it.
 _VOLATILE = ("/etc/mtab", "/etc/ld.so.cache", "/etc/.pwd.lock", "/etc/machine-id", "/etc/resolv.conf", "/etc/hostname")
+_EVERY_RUN = ("/var/lib/slipway/audit.jsonl",)
+"""What every run adds its line to, whatever it changes."""
 
 _SCRIPT = """\
 find /etc /usr/local /var/lib/slipway -xdev \\( -type f -o -type l -o -type d \\) -printf '%p %y %m %u %g %l\\n' | sort
@@ -26,7 +28,7 @@ def snapshot(lab: Lab, host: str) -> list[str]:
     """Lines that say what the host has."""
     done = lab.exec(host, ["sh", "-c", _SCRIPT])
     assert done.code == 0, done.stderr
-    return [line for line in done.stdout.splitlines() if not any(path in line for path in _VOLATILE)]
+    return [line for line in done.stdout.splitlines() if not any(path in line for path in (*_VOLATILE, *_EVERY_RUN))]
 
 
 def difference(before: list[str], after: list[str]) -> list[str]:

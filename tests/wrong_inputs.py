@@ -77,6 +77,13 @@ DATA = [
     wrong_data("all", "base", "number as text", '{"apt_lock_seconds": "60"}', "base.apt_lock_seconds", "must be a valid integer (got '60')", "without quotes"),
     wrong_data("all", "base", "unknown zone", '{"timezone": "Europe/Berln"}', "base.timezone", "no zone of the tz database", "group_data/all.py"),
     wrong_data("all", "base", "unknown key of a list's item", '{"users": [{"nmae": "ada"}]}', "base.users.0.nmae", "unknown key", "did you mean 'name'?"),
+    wrong_data("all", "base", "our own account absent", '{"absent_users": ["ops"]}', "base.absent_users", "names 'ops', who Slipway logs in as", "let the inventory log in as somebody else first"),
+    wrong_data("all", "base", "our own account without keys", '{"users": [{"name": "ops", "authorized_keys": []}]}', "base.users", "leave 'ops' no key, who Slipway logs in as", "name its keys"),
+    wrong_data("all", "base", "our own account without shell", '{"users": [{"name": "ops", "shell": "/usr/sbin/nologin"}]}', "base.users", "give 'ops' no shell, who Slipway logs in as", "let the inventory log in as somebody else first"),
+    wrong_data("all", "ssh", "not our account", '{"enabled": True, "allow_users": ["ada", "op"]}', "ssh.allow_users", "lacks 'ops', who Slipway logs in as", "add 'ops'"),
+    wrong_data("all", "ssh", "not our port", '{"enabled": True, "ports": [2222]}', "ssh.ports", "lacks 22, which the inventory connects to", "add 22"),
+    wrong_data("all", "ssh", "a field among the settings", '{"settings": {"allowusers": "ada"}}', "ssh.settings", "'allowusers' does not belong here: say it in `allow_users`", "group_data/all.py"),
+    wrong_data("all", "firewall", "no network", '{"ssh_from": ["10.0.0.1/8"]}', "firewall.ssh_from.0", "10.0.0.1/8 has host bits set", "group_data/all.py"),
     wrong_data("all", "base", "contradiction", '{"packages": ["curl"], "absent_packages": ["curl"]}', "base", "both wanted and absent", "group_data/all.py"),
     wrong_data("all", "base", "hostile package name", '{"packages": ["curl; rm -rf /"]}', "base.packages.0", "must match pattern", "group_data/all.py"),
     wrong_data("postgres", "postgres", "too many", '{"max_connections": 10**6}', "postgres.max_connections", "less than or equal to 10000", "group_data/postgres.py"),
@@ -112,13 +119,13 @@ PYTHON = [
     written("bytes that are no text", "group_data/workers.py", b"x_a = '\xff'\n", "group_data/workers.py:1", "SyntaxError", "mend the line"),
     written("a NUL in group data", "group_data/workers.py", "x_a = '\0'\n", "group_data/workers.py:1", "null bytes", "mend the line"),
     deploying("unknown role in deploy.py", "from roles import app,", "from roles import appp,", "deploy.py:3", "cannot import name 'appp'", "did you mean 'app'?"),
-    deploying("exception in deploy.py", "converge(\"Edges\"", "1 / 0\nconverge(\"Edges\"", "deploy.py:8", "ZeroDivisionError", "mend the line"),
-    deploying("unknown keyword in deploy.py", 'through="nginx"', 'trough="nginx"', "deploy.py:11", "unexpected keyword argument 'trough'", "mend the line"),
-    deploying("no role in deploy.py", '"workers": docker', '"workers": "docker"', "deploy.py:7", "what 'workers' is to get is no role", "mend the line"),
-    deploying("syntax of deploy.py", 'converge("Edges"', 'converge "Edges"', "deploy.py:8", "SyntaxError", "mend the line"),
+    deploying("exception in deploy.py", "converge(\"Edges\"", "1 / 0\nconverge(\"Edges\"", "deploy.py:16", "ZeroDivisionError", "mend the line"),
+    deploying("unknown keyword in deploy.py", '{"workers": app}, through', '{"workers": app}, trough', "deploy.py:20", "unexpected keyword argument 'trough'", "mend the line"),
+    deploying("no role in deploy.py", '"workers": docker', '"workers": "docker"', "deploy.py:15", "what 'workers' is to get is no role", "mend the line"),
+    deploying("syntax of deploy.py", 'converge("Edges"', 'converge "Edges"', "deploy.py:16", "SyntaxError", "mend the line"),
     deploying("two stages of one name", '"Edges"', '"Services"', "deploy.py: 'Services'", "two stages have this name", "rename one"),
     deploying("unknown group in deploy.py", '{"nginx": nginx}', '{"ngnix": nginx}', "deploy.py: 'Edges'", "no host is in a group called 'ngnix'", "did you mean 'nginx'?"),
-    deploying("unknown edges in deploy.py", 'through="nginx"', 'through="ngnix"', "deploy.py: 'Application'", "no host is in a group called 'ngnix'", "did you mean 'nginx'?"),
+    deploying("unknown edges in deploy.py", 'edges = {"nginx"', 'edges = {"ngnix"', "deploy.py: 'Services'", "no host is in a group called 'ngnix'", "did you mean 'nginx'?"),
     deploying("a service that nothing runs", "      group: workers\n  db", "      group: redis\n  db", "stack demo: scheduler", "no stage brings the role app to its group 'redis'", "in deploy.py", STACK),
     deploying("a native service that nothing runs", ', "redis": redis', "", "stack demo: cache", "no stage brings the role redis to its group 'redis'", "add 'redis': redis in deploy.py"),
 ]
@@ -137,7 +144,7 @@ HOSTS = [
     edited("a number for a host", FLEET, '("db1", {"address": "192.0.2.31", **_login})', "42", f"{FLEET}: postgres", "42 is neither a host name", "write web ="),
     edited("a blank in a name", FLEET, '"db1"', '"db 1"', f"{FLEET}: postgres", "'db 1' cannot be a host's name", "write web ="),
     edited("a tuple of hosts", FLEET, 'postgres = [("db1", {"address": "192.0.2.31", **_login})]', 'postgres = ("db1", "db2")', f"{FLEET}: postgres", "a tuple is taken for (list of hosts, data)", "write web ="),
-    deploying("a group that is no list", 'nginx = [("edge1", {"address": "192.0.2.11", **_login})]', 'nginx = "edge1"', "deploy.py: 'Edges'", "nginx is a str in the inventory", "write nginx = [...] there", FLEET),
+    deploying("a group that is no list", 'nginx = [("edge1", {"address": "192.0.2.11", **_login})]', 'nginx = "edge1"', "deploy.py: 'Services'", "nginx is a str in the inventory", "write nginx = [...] there", FLEET),
     edited("port as text", FLEET, '"ssh_user": "ops"', '"ssh_user": "ops", "ssh_port": "22"', f"{NOT_ASKED}{FLEET}: ssh_port", "str is not an instance of int", "give it in that type"),
     edited("sudo as text", FLEET, '"_sudo": True', '"_sudo": "no"', f"{NOT_ASKED}{FLEET}: _sudo", "str is not an instance of bool", "give it in that type"),
     edited("unknown connector", FLEET, '("db1", {"address": "192.0.2.31", **_login})', '"@dokcer/db1"', FLEET, "Invalid connector: dokcer", "connectors that exist"),
@@ -180,9 +187,9 @@ SECRET = [
     _session("secret with NUL", 'session_key: "a\\0canary-4711-Zm9v"\n', "holds a NUL byte"),
     _session("secret a list", "session_key: [canary-4711-Zm9v]\n", "is a list or a mapping, not text"),
     _session("secret encrypted", "session_key: !vault canary-4711-Zm9v\n", "is still encrypted"),
-    edited("unknown kind of source", "group_data/fleet.py", "file:", "vault:", SOURCE, "'vault' is no secret source", "use file:PATH, env:PREFIX or command:WORDS"),
-    edited("a secret for its source", "group_data/fleet.py", "file:secrets.yaml", CANARY, SOURCE, "is no secret source", "use file:PATH"),
-    edited("source without a place", "group_data/fleet.py", "file:secrets.yaml", "env:", SOURCE, "env: is cut", "use file:PATH"),
+    edited("unknown kind of source", "group_data/fleet.py", "file:", "vault:", SOURCE, "'vault' is no secret source", "use age:PATH, file:PATH, env:PREFIX or command:WORDS"),
+    edited("a secret for its source", "group_data/fleet.py", "file:secrets.yaml", CANARY, SOURCE, "is no secret source", "use age:PATH"),
+    edited("source without a place", "group_data/fleet.py", "file:secrets.yaml", "env:", SOURCE, "env: is cut", "use age:PATH"),
     edited("source of the wrong type", "group_data/fleet.py", '"file:secrets.yaml"', "['secrets.yaml']", SOURCE, "is a list, not text", "write secrets ="),
     edited("command that is not there", "group_data/fleet.py", "file:secrets.yaml", "command:no-such-program {name}", SOURCE, "the program no-such-program is not there", "install it"),
     edited("command that cannot be read", "group_data/fleet.py", "file:secrets.yaml", "command:pass show 'slipway/{name}", SOURCE, "No closing quotation", "quote it as in a shell"),
@@ -206,7 +213,6 @@ APPLICATION = [
 
 def _template(name: str, old: str, new: str) -> Callable[[WrongProject], None]:
     def change(project: WrongProject) -> None:
-        project.own_templates()
         project.edit(f"templates/{name}", old, new)
 
     return change
@@ -219,7 +225,6 @@ def _template_absent(project: WrongProject) -> None:
 
 def _rare_host(project: WrongProject) -> None:
     """A variable that a template asks for on one host only."""
-    project.own_templates()
     project.edit("templates/docker/slipway-prune.timer.j2", "\n", '\n{% if random_delay == "2h" %}{{ colour }}{% endif %}')
     project.write("deploy.py", bringing("workers", "docker"))
     rare = '"192.0.2.22", "docker": {"prune": {"random_delay": "2h"}}, '

@@ -92,6 +92,8 @@ class WrongProject:
     path: Path
 
     def write(self, name: str, text: str | bytes) -> None:
+        if name.startswith("templates/") and (self.path / "templates").is_symlink():
+            self.own_templates()
         file = self.path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())

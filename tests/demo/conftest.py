@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.demo.stack import Stack, until
+from tests.demo.stack import NotYet, Stack, until
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +32,8 @@ def _start(stack: Stack) -> None:
 def _migrated(stack: Stack) -> bool:
     """Postgres takes a second or two to come up; the migration says so and is tried again."""
     container = stack.migrate()
-    done = container.wait()["StatusCode"] == 0
+    status, said = container.wait()["StatusCode"], container.logs().decode()
     stack.forget(container)
-    return done
+    if status:
+        raise NotYet(f"exit {status}: {said[-500:]}")
+    return True

@@ -13,11 +13,12 @@ from typing import Any
 import docker
 import yaml
 
+from slipway.compose.interpolation import interpolate
 from slipway.images import Build, ensure_built
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "stacks" / "demo"
-COMPOSE = yaml.safe_load((DEMO / "compose.yaml").read_text())
+COMPOSE = yaml.safe_load(interpolate((DEMO / "compose.yaml").read_text(), {}.get))
 BASE = "debian:trixie-slim"
 BUILD = Build(DEMO, args={"BASE": BASE})
 DATA_SERVICES = Build(Path(__file__).parent / "data_services", args={"BASE": BASE})
@@ -151,14 +152,21 @@ class Answer:
         return json.loads(self.text)
 
 
+class NotYet(Exception):
+    """What is waited for does not hold, and why."""
+
+
 def until(holds: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """What `holds` gives once it is true; fails with the last reason where that does not come in time."""
+    """What `holds` gives once it is true; fails with the last reason where that does not come in time.
+
+    `holds` may be false, be refused a connection, or raise NotYet with its reason: all of these are asked again.
+    """
     deadline = time.monotonic() + seconds
     reason: object = "not yet"
     while time.monotonic() < deadline:
         try:
             value = holds()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, NotYet) as error:
             value, reason = None, error
         if value:
             return value

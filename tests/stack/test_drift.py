@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.snapshot import difference, snapshot
-from tests.stack.conftest import Stack
+from tests.stack.project import Stack
 
 pytestmark = pytest.mark.hosts
 
@@ -50,6 +50,7 @@ def test_a_hand_edit_of_any_managed_file_is_shown_and_mended(stack: Stack) -> No
 
 
 UNITS = {"edge1": "nginx", "db1": "postgresql@17-main", "cache1": "redis-server", "worker1": "docker"}
+EDGES = ("edge1", "edge2")
 PSQL = "runuser -u postgres -- psql -XAtqd demo -c "
 
 
@@ -59,11 +60,12 @@ def test_stopped_units_a_removed_container_and_a_dropped_grant_are_shown_and_men
     on(stack, "worker2", f"docker rm -f {name}")
     on(stack, "db1", f"{PSQL} 'revoke all on database demo from demo, public'")
     assert may_use_temporary_tables(stack) == "f"
-    assert stack.plan()["hosts"].keys() == {"worker2", "db1"}
+    # An edge that still sends requests to what does not run there is told so.
+    assert stack.plan()["hosts"].keys() == {"worker2", "db1", *EDGES}
     for host, unit in UNITS.items():
         on(stack, host, f"systemctl stop {unit} {'docker.socket' if unit == 'docker' else ''}")
     plan = stack.plan()
-    assert plan["hosts"].keys() == {*UNITS, "worker2"}
+    assert plan["hosts"].keys() == {*UNITS, "worker2", *EDGES}
     assert f"container {name}" in subjects(plan, "worker2")
     for host, unit in UNITS.items():
         assert any(unit.partition(".")[0] in subject for subject in subjects(plan, host)), (host, unit)

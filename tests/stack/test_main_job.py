@@ -8,7 +8,7 @@ import pytest
 
 from slipway.proving import Edge, prove_demo
 from tests.snapshot import difference, snapshot
-from tests.stack.conftest import Stack
+from tests.stack.project import Stack
 
 pytestmark = pytest.mark.hosts
 
@@ -62,7 +62,8 @@ def test_status_says_what_runs_where(stack: Stack) -> None:
     rows = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout
     assert {row["host"] for row in rows} == set(stack.hosts)
-    served = {row["host"] for row in rows if row["release"] == release_of(stack)}
+    release = release_of(stack)
+    served = {row["host"] for row in rows if row["release"] == release}
     assert served == {"worker1", "worker2", "worker3"}
 
 

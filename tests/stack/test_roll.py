@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.stack.conftest import ROOT, Stack, run
+from tests.stack.project import Stack, Variant
 from tests.stack.traffic import traffic
 
 pytestmark = pytest.mark.hosts
 
 
-class Variant:
-    """The project with another Compose file, over the same hosts."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        for name in ("roles", "templates", "inventories", "group_data", "stacks"):
-            shutil.copytree(ROOT / name, path / name)
-        for name in ("deploy.py", "config.py"):
-            shutil.copy(ROOT / name, path / name)
-        (path / ".slipway").symlink_to(ROOT / ".slipway")
-
-        # The demo watches each container for five seconds; here one tells as much.
-        self.edit("monitor: 5s", "monitor: 1s")
-
-    def edit(self, old: str, new: str) -> None:
-        file = self.path / "stacks/demo/compose.yaml"
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new))
-
-    def slipway(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run(sys.executable, "-m", "slipway", *arguments, cwd=self.path)
-
-
 @pytest.fixture
 def variant(stack: Stack, tmp_path: Path) -> Variant:
-    return Variant(tmp_path)
-
-
-def served(stack: Stack) -> dict[str, set[str]]:
-    """Host to the releases that its containers serve."""
-    rows = json.loads(stack.slipway("status", "lab", "--json").stdout)
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        if row["role"] == "app":
-            found.setdefault(row["host"], set()).add(row["release"])
-    return found
+    variant = Variant.of(stack, tmp_path)
+    # The demo watches each container for five seconds; here one tells as much.
+    variant.edit("monitor: 5s", "monitor: 1s")
+    return variant
 
 
 def addresses(stack: Stack) -> list[str]:
@@ -67,31 +33,31 @@ def test_a_release_comes_and_goes_without_a_failed_request(stack: Stack, variant
         done = variant.slipway("deploy", "lab")
         assert done.returncode == 0, done.stderr
         new = json.loads(variant.slipway("plan", "lab", "--json").stdout)["release"]
-        assert served(stack) == {f"worker{n}": {new} for n in (1, 2, 3)}
+        assert stack.served() == {f"worker{n}": {new} for n in (1, 2, 3)}
         variant.edit("LOG_LEVEL: WARNING", "LOG_LEVEL: INFO")
         back = variant.slipway("deploy", "lab")
         assert back.returncode == 0, back.stderr
     print(f"{seen.answers} answers, {len(seen.failures)} failures")
     assert seen.failures == []
     assert seen.releases == [old, new]
-    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    assert stack.served() == {f"worker{n}": {old} for n in (1, 2, 3)}
     # The record holds the file's policy too, and that is the variant's now: put right without touching a container.
-    assert " drain" not in stack.deploy().stderr
+    assert "  turn " not in stack.deploy().stderr
     assert stack.plan()["hosts"] == {}
-    order = [line.split()[2] for line in done.stderr.splitlines() if line.endswith("  drain")]
-    assert order == ["worker1", "worker2", "worker3"]
+    order = [line.split()[2:] for line in done.stderr.splitlines() if "  turn " in line]
+    assert order == [[f"worker{n}", "turn", str(n)] for n in (1, 2, 3)]
 
 
 def test_history_knows_both_releases(stack: Stack, variant: Variant) -> None:
     """Run after a roll and its way back: both are on record, the one that serves is the newest, and they differ."""
     told = json.loads(stack.slipway("history", "lab", "--json").stdout)
     old = stack.plan()["release"]
-    assert told[-1]["id"] == old
+    assert told[-1]["release"] == old
     assert sorted(told[-1]["serves_on"]) == sorted(stack.hosts)
-    others = [each["id"] for each in told if not each["serves_on"]]
+    others = [each["id"] for each in told if each["release"] != old]
     assert others, "the release that was rolled back from is still kept"
     assert old in stack.slipway("history", "lab").stdout
-    assert json.loads(stack.slipway("show", "lab", old[:8]).stdout)["id"] == old
+    assert json.loads(stack.slipway("show", "lab", old[:8]).stdout)["id"] == told[-1]["id"]
     assert '"services"' in stack.slipway("diff", "lab", others[-1], old).stdout
     unknown = stack.slipway("show", "lab", "nothing")
     assert unknown.returncode == 2
@@ -108,7 +74,7 @@ def test_a_release_that_never_becomes_ready_stops_at_its_first_host(stack: Stack
     assert done.returncode == 1
     assert seen.failures == []
     assert seen.releases == [old]
-    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    assert stack.served() == {f"worker{n}": {old} for n in (1, 2, 3)}
     assert "nobody_has_it" in done.stderr
     assert "not touched there: worker2, worker3" in done.stderr
     assert stack.plan()["hosts"] == {}
@@ -124,4 +90,4 @@ def test_a_failing_migration_stops_before_any_service(stack: Stack, variant: Var
     assert "no_such_revision" in done.stderr
     assert "Stopped in 'Schema'" in done.stderr
     assert seen.failures == []
-    assert served(stack) == {f"worker{n}": {old} for n in (1, 2, 3)}
+    assert stack.served() == {f"worker{n}": {old} for n in (1, 2, 3)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway.container import ContainerSpec, HealthCommand, Limits, Mount, Publish
+from slipway.container import ContainerSpec, HealthCommand, Limits, Mount, Probe, Publish
 
 PLAIN = ContainerSpec("shop", "web", 1, "4f2c1e", "shop:1", "shop")
 
@@ -23,9 +23,11 @@ FIELDS: dict[str, tuple[Any, list[str]]] = {
     "entrypoint": (("tini", "--"), ["--entrypoint", "tini", "shop:1", "--"]),
     "environment": ({"A": "x y\nz"}, ["--env", "A=x y\nz"]),
     "ports": ((Publish("10.0.0.1", 18000, 80),), ["--publish", "10.0.0.1:18000:80/tcp"]),
+    "serves": ((Publish("10.0.0.1", 20000, 80), Publish("10.0.0.1", 20005, 80)),
+               ["--publish", "10.0.0.1:20000:80/tcp"]),
     "mounts": ((Mount("bind", "/run/secrets", "/srv/a,b", True),),
                ["--mount", 'type=bind,target=/run/secrets,"source=/srv/a,b",readonly']),
-    "tmpfs": (("/tmp:size=1m",), ["--tmpfs", "/tmp:size=1m"]),
+    "tmpfs": (("/tmp:size=1m",), ["--tmpfs", "/tmp:size=1m,mode=1777"]),
     "extra_hosts": ({"db": "10.0.0.3"}, ["--add-host", "db:10.0.0.3"]),
     "dns": (("10.0.0.9",), ["--dns", "10.0.0.9"]),
     "dns_search": (("example.com",), ["--dns-search", "example.com"]),
@@ -55,6 +57,8 @@ FIELDS: dict[str, tuple[Any, list[str]]] = {
 }  # fmt: skip
 # Set by `docker update` once the container has proved itself.
 NOT_AT_CREATION = {"restart": "on-failure:3"}
+# What says nothing about what the container is.
+NOT_IN_DIGEST = {"slot": 1, "probe": Probe("/ready", 80)}
 
 
 def changed(field: str) -> ContainerSpec:
@@ -68,7 +72,7 @@ def is_within(words: list[str], whole: list[str]) -> bool:
 
 def test_no_field_is_forgotten() -> None:
     """A new field of the specification needs a line in this table."""
-    assert {field.name for field in dataclasses.fields(ContainerSpec)} == {*FIELDS, *NOT_AT_CREATION}
+    assert {field.name for field in dataclasses.fields(ContainerSpec)} == {*FIELDS, *NOT_AT_CREATION, *NOT_IN_DIGEST}
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -85,12 +89,24 @@ def test_every_field_is_in_the_digest(field: str) -> None:
     assert changed(field).digest() != PLAIN.digest()
 
 
+def test_its_slot_and_its_readiness_do_not_make_it_another_container() -> None:
+    """The same container stands in either slot; a changed time-out replaces nothing. Both reach Docker all the same."""
+    spec = changed("serves")
+    for field, value in NOT_IN_DIGEST.items():
+        assert dataclasses.replace(spec, **{field: value}).digest() == spec.digest()
+        assert dataclasses.replace(spec, **{field: value}).create_words() != spec.create_words()
+    other = dataclasses.replace(spec, slot=1, probe=Probe("/ready", 80))
+    assert other.peer == "10.0.0.1:20005"
+    assert (other.placed_probe.address, other.placed_probe.port) == ("10.0.0.1", 20005)
+    assert Probe.from_label(other.own_labels()["slipway.probe"]) == other.placed_probe
+
+
 def test_the_digest_is_the_same_every_time() -> None:
     """It depends on the content only, not on the order in which variables are written."""
     one = dataclasses.replace(PLAIN, environment={"A": "1", "B": "2"})
     two = dataclasses.replace(PLAIN, environment={"B": "2", "A": "1"})
     assert one.digest() == two.digest()
-    assert PLAIN.digest() == "7354b3c8a0ea872a"
+    assert PLAIN.digest() == "1e96b974cf8f0147"
 
 
 def test_an_empty_entrypoint_clears_the_one_of_the_image() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import paramiko
 
-from slipway.seam.connection import host_keys
+from slipway.seam.host_keys import host_keys
 
 
 def test_host_keys_are_read_anew_when_their_file_changes(tmp_path: Path) -> None:

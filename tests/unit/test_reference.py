@@ -13,6 +13,7 @@ import pytest
 
 from slipway.reference import models_of, reference, roles
 from slipway.role import Role
+from slipway.sentences import sentences
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "roles.md"
@@ -45,7 +46,7 @@ def test_every_role_is_in_the_reference() -> None:
 def test_every_field_has_its_sentence(role: Role) -> None:
     """Every field of the role's data and of what it holds is explained; so is each class."""
     found = models_of(role)
-    bare = [f"{m.__name__}.{name}" for m in found for name, field in m.model_fields.items() if not field.description]
+    bare = [f"{m.__name__}.{name}" for m in found for name in m.model_fields if not sentences(m).get(name)]
     assert bare == []
     assert [model.__name__ for model in found if not model.__doc__] == []
 

@@ -1,0 +1,47 @@
+"""How many commands the whole stack costs: by the count of the connections themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.stack.project import Stack
+
+pytestmark = pytest.mark.hosts
+
+MOST = 4
+"""Remote commands for each host after connecting, whatever the number of operations."""
+
+
+def counts(trace: Path, skip: int) -> dict[str, int]:
+    """Host to the commands that its connection has counted, of the run whose lines begin there."""
+    lines = [json.loads(line) for line in trace.read_text().splitlines()[skip:]]
+    return {line["host"]: line["commands"] for line in lines if "commands" in line}
+
+
+def test_a_run_without_changes_takes_at_most_four_commands_a_host(stack: Stack) -> None:
+    """Lock, questions, and on an edge the proof: for every host of the stack, with some sixty operations each."""
+    stack.deploy()  # what ran last may have asked for something else
+    trace = Path(stack._env["SLIPWAY_TRACE"])
+    begun = len(trace.read_text().splitlines())
+    assert "No changes: all as wanted." in stack.deploy().stderr
+    sent = counts(trace, begun)
+    print(f"commands: {sent}")
+    assert set(sent) == set(stack.hosts)
+    assert max(sent.values()) <= MOST, trace.read_text().splitlines()[begun:]
+
+
+def test_a_reconcile_that_finds_nothing_takes_at_most_four_commands_a_host(stack: Stack) -> None:
+    """Who is at work, questions, and who has been: what the last reconcile asked is known to the next."""
+    stack.deploy()
+    trace = Path(stack._env["SLIPWAY_TRACE"])
+    stack.slipway("reconcile", "lab")
+    begun = len(trace.read_text().splitlines())
+    done = stack.slipway("reconcile", "lab")
+    assert "clean: no differences" in done.stdout, done.stderr
+    sent = counts(trace, begun)
+    print(f"commands: {sent}")
+    assert set(sent) == set(stack.hosts)
+    assert max(sent.values()) <= MOST, trace.read_text().splitlines()[begun:]
