@@ -11,13 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyinfra.api import Config, Inventory, State
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.arguments import pop_global_arguments as stock
 from pyinfra.api.exceptions import ArgumentTypeError
+from pyinfra.api.facts import _handle_fact_kwargs as stock_fact_kwargs
+from pyinfra.api.facts import _make_command
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_config
 
 from slipway.facts.files import PathFact
 from slipway.seam.arguments import KEYS, call_arguments, pop_global_arguments
+from slipway.seam.facts import _question
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(0, 3), st.sampled_from(["", "ops", "yes"]), st.just({"A": "b"}), st.just([0])
@@ -62,6 +66,25 @@ def outcome(work_out: Callable[..., Any], layers: dict[str, dict[str, Any]]) -> 
 def test_arguments_are_those_that_pyinfra_works_out(layers: dict[str, dict[str, Any]]) -> None:
     """Wherever they are said, in whichever type: the same values, and the same refusals."""
     assert outcome(pop_global_arguments, layers) == outcome(stock, layers)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries(dict.fromkeys(LAYERS, DATA)), DATA)
+def test_a_fact_of_an_operation_is_asked_as_pyinfra_would(
+    layers: dict[str, dict[str, Any]], own: dict[str, Any]
+) -> None:
+    """As whom, in which directory, with which environment: as the operation is, where the fact says nothing else."""
+    state, host = hosts_of(layers)
+    with ctx_config.use(Config()):
+        try:
+            host.current_op_global_arguments, _ = pop_global_arguments(state, host, dict(layers["given"]))
+            asked = {key: value for key, value in own.items() if key in KEYS}
+            kwargs, wanted = stock_fact_kwargs(state, host, PathFact, ["/etc/motd"], asked)
+        except (ArgumentTypeError, TypeError, ValueError):
+            return
+        command, arguments = _question(state, host, PathFact(), ["/etc/motd"], asked)
+    assert arguments == {key: wanted[key] for key in CONNECTOR_ARGUMENT_KEYS}
+    assert command.get_raw_value() == _make_command(PathFact().command, kwargs).get_raw_value()
 
 
 def test_what_nobody_says_costs_next_to_nothing() -> None:

@@ -14,6 +14,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.util import CommandOutput
 
+from slipway.seam.arguments import KEYS, call_arguments
 from slipway.seam.connection import Connection, NullConnection
 from slipway.seam.errors import ConnectionLost, FactFailed
 from slipway.seam.memory import Holds
@@ -52,10 +53,16 @@ def announce(host: Host, cls: Any, **kwargs: Any) -> None:
 
 def _question(state: State, host: Host, fact: Any, args: Any, kwargs: Any) -> tuple[StringCommand, dict[str, Any]]:
     """A fact's command, and the connector's arguments for it."""
-    fact_kwargs, global_kwargs = facts_module._handle_fact_kwargs(state, host, type(fact), args, kwargs)
+    own: Any = host.current_op_global_arguments
+    if own and KEYS.isdisjoint(kwargs or ()):
+        # What was worked out for the operation in hand holds for its facts.
+        given = own
+        fact_kwargs = call_arguments(fact.command, *(args or ()), **(kwargs or {})) if args or kwargs else {}
+    else:
+        fact_kwargs, given = facts_module._handle_fact_kwargs(state, host, type(fact), args, kwargs)
+    connector_kwargs = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
     if fact.shell_executable:
-        global_kwargs["_shell_executable"] = fact.shell_executable
-    connector_kwargs = {key: value for key, value in global_kwargs.items() if key in CONNECTOR_ARGUMENT_KEYS}
+        connector_kwargs["_shell_executable"] = fact.shell_executable
     return _as_command(_fact_command(fact, fact_kwargs)), connector_kwargs
 
 
