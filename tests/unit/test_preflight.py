@@ -426,6 +426,31 @@ def test_the_script_tells_of_this_machine_what_it_is_asked() -> None:
     assert space.inodes == root.f_files and 0 < space.free_inodes <= space.inodes
 
 
+@pytest.mark.parametrize(
+    ("users", "holders"),
+    [
+        ('users:(("postgres",pid=GONE,fd=7),("postgres",pid=HERE,fd=7))', ["HERE"]),
+        ('users:(("postgres",pid=HERE,fd=7),("postgres",pid=GONE,fd=7))', ["HERE"]),
+        ('users:(("postgres",pid=GONE,fd=7))', []),
+        ("", ["0"]),
+    ],
+)
+def test_a_child_that_is_gone_by_now_holds_no_port(tmp_path: Path, users: str, holders: list[str]) -> None:
+    """A server that has just forked is listed with its child; that one has no unit any more, and is no stranger."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    known = {"GONE": str(gone.pid), "HERE": str(os.getpid()), "0": "0"}
+    for word, pid in known.items():
+        users = users.replace(f"pid={word},", f"pid={pid},")
+    (tmp_path / "ss").write_text(f"#!/bin/sh\necho 'tcp LISTEN 0 200 127.0.0.1:5432 0.0.0.0:* {users}'\n")
+    (tmp_path / "ss").chmod(0o755)
+    command = PreflightFact().command(["port:5432"]).get_raw_value()
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["dash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
+    assert [str(each.by.pid) for each in parsed(done.stdout.splitlines()).listeners] == [known[who] for who in holders]
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(("ends", "answer"), [(0, "answers"), (1, "silent")])
 def test_what_docker_says_is_said_of_docker_alone(tmp_path: Path, ends: int, answer: str) -> None:
     """A label of somebody's container may have lines that read like the script's own."""

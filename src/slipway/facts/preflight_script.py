@@ -33,14 +33,26 @@ if [ -e /run/reboot-required ]; then
   printf 'reboot\\t%s\\n' "$(sort -u /run/reboot-required.pkgs 2> /dev/null | tr '\\n' ' ')"
 fi
 
-process() {  # pid, unit and name of process $1, as columns
-  unit= name=
+process() {  # sets $pid, $unit and $name to those of process $1; no name where it is gone
+  pid=$1 unit= name=
   [ ! -r "/proc/$1/comm" ] || read -r name < "/proc/$1/comm"
   [ ! -r "/proc/$1/cgroup" ] || while IFS=: read -r _ controllers path; do
     case $controllers in '' | name=systemd) unit=${path##*/}; [ -z "$unit" ] || break ;; esac
   done < "/proc/$1/cgroup"
   case $unit in *.service | *.scope) ;; *) unit= ;; esac
-  printf '%s\\t%s\\t%s' "$1" "$unit" "$name"
+} 2> /dev/null
+
+holder() {  # as columns: who has a socket, of those that ss says in $1; fails where all of them are gone
+  rest=$1 some=
+  case $rest in *pid=*) ;; *) printf '0\t\t'; return ;; esac
+  while case $rest in *pid=*) ;; *) false ;; esac; do  # a child that was forked off just now may be gone again
+    rest=${rest#*pid=}
+    process "${rest%%,*}"
+    [ -z "$unit" ] || break
+    [ -z "$name" ] || some=$pid
+  done
+  [ -n "$unit" ] || [ -z "$some" ] || process "$some"
+  [ -n "$unit$name" ] && printf '%s\t%s\t%s' "$pid" "$unit" "$name"
 }
 
 lies() {  # sets $there to what is there of the path $1
@@ -136,8 +148,7 @@ done
 
 ss -Hlntup 2> /dev/null | while read -r protocol _ _ _ local _ users; do
   case $ports in *" ${local##*:} "*) ;; *) continue ;; esac
-  case $users in *pid=*) pid=${users#*pid=}; pid=${pid%%,*} ;; *) pid=0 ;; esac
-  printf 'listens\\t%s\\t%s\\t%s\\n' "$protocol" "$local" "$(process "$pid")"
+  by=$(holder "$users") && printf 'listens\\t%s\\t%s\\t%s\\n' "$protocol" "$local" "$by"
 done
 
 if [ -S /var/run/docker.sock ] && command -v docker > /dev/null; then
@@ -161,7 +172,9 @@ if inodes=$(stat -c ':%i ' -- "$@" 2> /dev/null); [ -n "$inodes" ] && grep -qF "
   stat -c '%i %n' -- "$@" 2> /dev/null | while read -r inode lock; do
     while read -r _ kind _ _ pid place _; do
       case $kind:$place in
-        POSIX:*:"$inode" | OFDLCK:*:"$inode") printf 'lock\\t%s\\t%s\\n' "$lock" "$(process "$pid")" ;;
+        POSIX:*:"$inode" | OFDLCK:*:"$inode")
+          process "$pid"
+          printf 'lock\\t%s\\t%s\\t%s\\t%s\\n' "$lock" "$pid" "$unit" "$name" ;;
       esac
     done < /proc/locks
   done
