@@ -6,7 +6,6 @@ Run by itself it prints that as JSON:  python -m tests.many_hosts HOSTS OPERATIO
 from __future__ import annotations
 
 import cProfile
-import gc
 import json
 import os
 import pstats
@@ -163,19 +162,11 @@ def main(hosts: int, operations: int) -> dict[str, float]:
         project(Path(folder), hosts, operations)
         os.chdir(folder)
         first, _ = timed(Path(folder))
-        before = looks_for_garbage()
         seconds, result = timed(Path(folder))
-        looks = looks_for_garbage() - before
         os.chdir("/")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     unchanged = sum(host.unchanged for host in result.hosts.values())
-    told = {
-        "memory_mb": memory,
-        "commands": SENT[-1],
-        "unchanged": unchanged,
-        "changed": result.changed,
-        "looks": looks,
-    }
+    told = {"memory_mb": memory, "commands": SENT[-1], "unchanged": unchanged, "changed": result.changed}
     return {"seconds": round(seconds, 3), "first_seconds": round(first, 3), **told}
 
 
@@ -191,11 +182,6 @@ def calls(hosts: int, operations: int) -> int:
         os.chdir("/")
     found: int = pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
     return found
-
-
-def looks_for_garbage() -> int:
-    """How often Python has looked for it in this process."""
-    return sum(each["collections"] for each in gc.get_stats())
 
 
 def timed(path: Path) -> tuple[float, Result]:
