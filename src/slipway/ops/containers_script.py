@@ -122,22 +122,33 @@ prove() {
 }
 """
 
+RENAME = r"""
+# Docker cannot rename one that crashed and that it is about to restart, nor one whose network it is taking apart: such
+# a one serves nobody, and is stopped.
+rename() {
+  said=$(docker rename "$1" "$2" 2>&1) && return
+  case $said in
+    *sandbox*"not found"*) ;;
+    *)
+      state=$(docker container inspect --format '{{.State.Status}}' "$1")
+      [ "$state" = restarting ] || { echo "$said" >&2; return 1; }
+      ;;
+  esac
+  docker stop "$1" >/dev/null
+  docker rename "$1" "$2"
+}
+"""
+"""A function: container $1 is called $2 from now on, also where it crashes over and over."""
+
 REPLACE = (
     _PARTS
+    + RENAME
     + r"""
 before_deadline=$1 before_address=$3 before_port=$4 before_path=$5 before_host=$6; shift 6
 
 discard() {
   docker stop -t "$grace" "$1" >/dev/null 2>&1
   docker rm --force "$1" >/dev/null
-}
-
-# Docker cannot rename one that crashed and that it is about to restart: such a one serves nobody, and is stopped.
-rename() {
-  said=$(docker rename "$1" "$2" 2>&1) && return
-  [ "$(docker container inspect --format '{{.State.Status}}' "$1")" = restarting ] || { echo "$said" >&2; return 1; }
-  docker stop "$1" >/dev/null
-  docker rename "$1" "$2"
 }
 
 # The one before answers again, as it was asked when it came.
