@@ -170,7 +170,7 @@ def main(hosts: int, operations: int) -> dict[str, float]:
 
 
 def peak_mb() -> int:
-    """The most memory that this process has had: getrusage would tell that of whoever started it, where that is more."""
+    """The most memory that this process has had: getrusage tells that of whoever started it, where it is more."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
