@@ -7,10 +7,8 @@ from collections.abc import Iterable
 
 from roles.redis.data import Redis, RedisUser
 from roles.redis.derive import accepted_of, password_of
-from slipway.addresses import address_of
 from slipway.context import Context
 from slipway.facts.redis import ACL, SOCKET
-from slipway.problems import BadInput, Problem, did_you_mean
 from slipway.render import render
 from slipway.secrets import Secret
 
@@ -102,25 +100,10 @@ def _hashed(passwords: Iterable[Secret]) -> list[str]:
 
 def replica_conf(data: Redis, ctx: Context) -> Secret:
     """Whose replica it is. A replica logs in by the password itself, which no hash can stand for."""
-    address = primary_address(data, ctx)
+    address = ctx.fleet.address(data.replicaof or "", "redis.replicaof")
     password = password_of(data.password, ctx).reveal() if data.password else ""
     quoted = password.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
     return Secret(render("redis/replica.conf.j2", address=address, port=data.replicaof_port, password=quoted))
-
-
-def primary_address(data: Redis, ctx: Context) -> str:
-    """Address of the primary: a member's private one, or what the data says. Raises BadInput where it is neither."""
-    name = data.replicaof or ""
-    addresses_by_name = {member.name: member.address for member in ctx.fleet}
-    if name in addresses_by_name:
-        return addresses_by_name[name]
-    try:
-        return address_of(name)
-    except ValueError as error:
-        known = did_you_mean(name, addresses_by_name)
-        raise BadInput(
-            [Problem("redis.replicaof", f"no member of the fleet, and no address: {error}", known)]
-        ) from None
 
 
 def _switch(on: bool) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from slipway.addresses import address_of
+from slipway.problems import BadInput, Problem, did_you_mean
+
 
 @dataclass(frozen=True)
 class Member:
@@ -40,6 +43,20 @@ class Fleet:
             if member.name == name:
                 return member
         raise KeyError(name)
+
+    def address(self, name: str, where: str) -> str:
+        """Private address of the host of that name, or the address that it is.
+
+        Raises BadInput, as of the data at `where`, for what is neither.
+        """
+        known = {member.name: member.address for member in self.members}
+        if name in known:
+            return known[name]
+        try:
+            return address_of(name)
+        except ValueError as error:
+            what = f"no member of the fleet, and no address: {error}"
+            raise BadInput([Problem(where, what, did_you_mean(name, known))]) from None
 
     @property
     def groups(self) -> frozenset[str]:

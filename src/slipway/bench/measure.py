@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,14 +113,14 @@ def _below(process: int) -> list[int]:
 
     To go through all processes ten times a second would cost whoever is measured a twentieth of a processor.
     """
+    return _reached(process, _listed)
+
+
+def _listed(process: int) -> list[int]:
     found: list[int] = []
-    waiting = [process]
-    while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # it has ended
-                listed = list(map(int, task.read_text().split()))
-                found += listed
-                waiting += listed
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended
+            found += map(int, task.read_text().split())
     return found
 
 
@@ -130,10 +130,15 @@ def descendants(process: int) -> list[int]:
     for each in Path("/proc").iterdir():
         if each.name.isdigit():
             children.setdefault(_parent(each), []).append(int(each.name))
-    found, waiting = [], list(children.get(process, []))
+    return _reached(process, lambda each: children.get(each, []))
+
+
+def _reached(process: int, children_of: Callable[[int], list[int]]) -> list[int]:
+    """Everything below it."""
+    found, waiting = list[int](), children_of(process)[:]
     while waiting:
         found.append(waiting.pop())
-        waiting += children.get(found[-1], [])
+        waiting += children_of(found[-1])
     return found
 
 

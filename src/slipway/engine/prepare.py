@@ -93,10 +93,7 @@ def decide_canary(run: Run) -> None:
 
 def read_machines(run: Run) -> dict[str, str]:
     """Asks every active host what it is made of, all at once. Host name to why it could not be told, where so."""
-    hosts = run.state.inventory.get_active_hosts()
-    jobs = {host: run.state.pool.spawn(_read_machine, run, host) for host in hosts}
-    gevent.joinall(list(jobs.values()), raise_error=True)
-    return {host.name: jobs[host].value for host in hosts if jobs[host].value}
+    return _on_each(run, run.state.inventory.get_active_hosts(), lambda host: _read_machine(run, host))
 
 
 def _read_machine(run: Run, host: Host) -> str:

@@ -44,7 +44,7 @@ process() {  # sets $pid, $unit and $name to those of process $1; no name where 
 
 holder() {  # as columns: who has a socket, of those that ss says in $1; fails where all of them are gone
   rest=$1 some=
-  case $rest in *pid=*) ;; *) printf '0\t\t'; return ;; esac
+  case $rest in *pid=*) ;; *) printf '0\\t\\t'; return ;; esac
   while case $rest in *pid=*) ;; *) false ;; esac; do  # a child that was forked off just now may be gone again
     rest=${rest#*pid=}
     process "${rest%%,*}"
@@ -52,7 +52,7 @@ holder() {  # as columns: who has a socket, of those that ss says in $1; fails w
     [ -z "$name" ] || some=$pid
   done
   [ -n "$unit" ] || [ -z "$some" ] || process "$some"
-  [ -n "$unit$name" ] && printf '%s\t%s\t%s' "$pid" "$unit" "$name"
+  [ -n "$unit$name" ] && printf '%s\\t%s\\t%s' "$pid" "$unit" "$name"
 }
 
 lies() {  # sets $there to what is there of the path $1

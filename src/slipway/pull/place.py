@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipway.addresses import address_of
 from slipway.fleet import Fleet
-from slipway.problems import BadInput, Problem, did_you_mean
 from slipway.reconcile.settings import Leases
 from slipway.release import secret_of
 from slipway.secrets import Secret, Secrets
@@ -36,7 +34,7 @@ def place_of(settings: Leases, fleet: Fleet, stack: Stack | None, secrets: Secre
     """None where there is no Redis to keep them. Raises BadInput, SecretMissing."""
     if settings.redis:
         password = secrets.get(settings.password) if settings.password else None
-        address = _address(settings.redis, fleet)
+        address = fleet.address(settings.redis, "reconcile.leases.redis")
         return Place(address, settings.port or REDIS_PORT, settings.user, password, settings.database)
     for native in stack.native.values() if stack else ():
         if native.kind == "redis" and (members := fleet.group(native.group)):
@@ -45,16 +43,3 @@ def place_of(settings: Leases, fleet: Fleet, stack: Stack | None, secrets: Secre
             port = settings.port or native.port or REDIS_PORT
             return Place(members[0].address, port, settings.user, password, settings.database)
     return None
-
-
-def _address(name: str, fleet: Fleet) -> str:
-    known = {member.name: member.address for member in fleet}
-    if name in known:
-        return known[name]
-    try:
-        return address_of(name)
-    except ValueError as error:
-        hint = did_you_mean(name, known)
-        raise BadInput(
-            [Problem("reconcile.leases.redis", f"no host of the fleet, and no address: {error}", hint)]
-        ) from None
