@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import random
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
+
+from tests.listener import Listener, listening
 
 WHOLE = "SLIPWAY_TEST_WHOLE"
 """Set: every case of every test. `./slipway test --whole` sets it."""
@@ -16,6 +19,13 @@ SEED = "SLIPWAY_TEST_SEED"
 
 CASES = 2
 """Cases of one test that a sampled run takes, of both Debian releases and all kinds of damage together."""
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A web server of ours, for what is told of a run."""
+    with listening() as one:
+        yield one
 
 
 def pytest_configure(config: pytest.Config) -> None:

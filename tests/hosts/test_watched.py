@@ -9,19 +9,13 @@ from pathlib import Path
 import pytest
 
 from slipway.lab.lab import Lab
-from tests.listener import CANARY, Listener, listening
+from tests.listener import CANARY, Listener
 from tests.project import Project
 from tests.reconcile.prometheus import alerts
 
 pytestmark = pytest.mark.hosts
 
 HOSTS = ("worker1", "worker2")
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with listening() as one:
-        yield one
 
 
 @pytest.fixture

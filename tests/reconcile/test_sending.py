@@ -21,12 +21,6 @@ from tests.reconcile_sample import BEGAN, clean, found, mended, yielded
 pytestmark = pytest.mark.tools
 
 
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with listening() as one:
-        yield one
-
-
 def secrets(**values: str) -> Secrets:
     return Secrets("test", values.get, tuple(values))
 

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from slipway.lab.lab import Lab
-from tests.listener import CANARY, Listener, listening
+from tests.listener import CANARY, Listener
 from tests.project import ROOT, Project
 
 pytestmark = pytest.mark.tools
 
 NOBODY = 'web = [("web1", {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "address": "127.0.0.1", "ssh_user": "ops"})]\n'
 """Nothing listens on port 1: refused at once."""
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with listening() as one:
-        yield one
 
 
 @pytest.fixture
