@@ -26,6 +26,9 @@ from slipway.seam.errors import RemoteFailed
 
 WRITTEN_AGAINST = "3.10.0"
 
+SELDOM = 20_000
+"""Objects made after which Python looks for garbage among them; its own is 700. `./slipway` may have said more."""
+
 
 def install() -> None:
     """Makes pyinfra in this process safe. Idempotent; refuses another version than it was written against."""
@@ -44,7 +47,8 @@ def install() -> None:
     Hub.NOT_ERROR = tuple(dict.fromkeys((*Hub.NOT_ERROR, RemoteFailed, PyinfraError)))
     _ask_once()
     # What a run makes stays to its end: looking through it for garbage took a sixth of the time, more with each host.
-    gc.set_threshold(20_000, 20, 20)
+    if gc.get_threshold()[0] < SELDOM:
+        gc.set_threshold(SELDOM, 20, 20)
     _replace(Host, "deploy", operations.enclosing_deploy)
     _replace(Inventory, "get_active_hosts", operations.active_in_order)
 
