@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import gevent
 from gevent.queue import Empty, Queue
+from pyinfra.api import StringCommand
 from pyinfra.api.host import Host
 
 from slipway.engine import audit
@@ -94,16 +95,32 @@ class HostLock:
         self.host, self._say = host, say
         self.is_lost = False
         self._answers: Queue[str] = Queue()
+        self._opening: gevent.Greenlet | None = None
         self._stream: Stream | None = None
         self._jobs: list[gevent.Greenlet] = []
 
-    def take(self, token: str, holder: str) -> None:
-        """Raises LockHeld, LockFailed."""
-        command = script(HOLD, token, holder, str(SILENCE_SECONDS), WORK, str(ORPHAN_SECONDS))
+    def open(self, token: str, holder: str) -> gevent.Greenlet:
+        """Begins to start, on the host, what is going to take it: that takes longer than all the rest of it."""
+        if self._opening is None:
+            command = script(HOLD, token, holder, str(SILENCE_SECONDS), WORK, str(ORPHAN_SECONDS))
+            self._opening = gevent.spawn(self._open, command)
+        return self._opening
+
+    def _open(self, command: StringCommand) -> Stream:
         connection: Connection = self.host.connector  # type: ignore[assignment]  # the seam has put it there
         try:
-            self._stream = stream = connection.open_stream(command, LONGEST_RUN_SECONDS)
-            self._jobs = [gevent.spawn(self._beat)]
+            self._stream = connection.open_stream(command, LONGEST_RUN_SECONDS)
+        except Exception as error:
+            raise self._failed(str(error)) from error
+        self._jobs = [gevent.spawn(self._beat)]
+        return self._stream
+
+    def take(self, token: str, holder: str) -> None:
+        """Raises LockHeld, LockFailed."""
+        connection: Connection = self.host.connector  # type: ignore[assignment]  # as above
+        try:
+            stream: Stream = self.open(token, holder).get()
+            stream.write("take")
             if not self._wait_for_it(stream):
                 raise self._failed(connection.why_closed)
         except Exception as error:
@@ -168,6 +185,8 @@ class HostLock:
 
     def release(self, last: str = "") -> None:
         """Gives it back, with a last line for the audit. Returns when the host has freed it, or after a while."""
+        if self._opening is not None:
+            self._opening.kill()
         if self._stream is None:
             return
         self.is_lost, listening = True, self._jobs[1:]
@@ -237,12 +256,15 @@ def locked(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None] = lam
 
 
 def _taken(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None]) -> FleetLock:
-    """Waits for other holders as long as the claim says; none is held meanwhile, so that nobody waits for who waits."""
+    """Waits for other holders as long as the claim says; none is held meanwhile, so that nobody waits for who waits.
+
+    While it waits, it knocks at one host's door only.
+    """
     deadline = time.monotonic() + (claim.wait if claim.by == PERSON else 0)
     told_of = ""
     while True:
         try:
-            return _take_all(hosts, claim, say)
+            return _take_all(hosts, claim, say, ahead=not told_of)
         except LockHeld as error:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -253,9 +275,9 @@ def _taken(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None]) -> F
             gevent.sleep(min(ASK_AGAIN_SECONDS, left))
 
 
-def _take_all(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None]) -> FleetLock:
+def _take_all(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None], ahead: bool) -> FleetLock:
     try:
-        return _taken_by(_first_then_the_rest, hosts, claim, say)
+        return _taken_by(_first_then_the_rest, hosts, claim, say, ahead)
     except LockHeld as error:
         if not isinstance(error, _OneOfTheRestIsHeld):
             raise
@@ -265,11 +287,16 @@ def _take_all(hosts: Sequence[Host], claim: Claim, say: Callable[[str], None]) -
 
 def _taken_by(
     take: Callable[[Sequence[HostLock], str, str], None], hosts: Sequence[Host], claim: Claim,
-    say: Callable[[str], None],
+    say: Callable[[str], None], ahead: bool = False,
 ) -> FleetLock:  # fmt: skip
+    """
+    + ahead: begins on every host at once, and lets each go on when it is its turn
+    """
     identity, holder = audit.new_id(), claim.holder()
     locks = [HostLock(host, say) for host in hosts]
     try:
+        for lock in locks if ahead else ():
+            lock.open(identity, holder)
         take(locks, identity, holder)
     except BaseException:
         gevent.joinall([gevent.spawn(lock.release) for lock in locks])

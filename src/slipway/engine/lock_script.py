@@ -42,17 +42,19 @@ begin() {
   if why=$(record "{\\"from\\":\\"$from\\",${1#?}" 2>&1 9>&-); then say begun; else say "error $why" | head -n 1; fi
 }
 
+# Opened ahead of its turn: whoever started it beats meanwhile.
+until [ "$line" = take ]; do IFS= read -r -t "$silence" line || exit 0; done
 umask 022
 [ -d $run ] || mkdir -p -m 755 $run 2>/dev/null
 { exec 9>>$run/lock; } 2>/dev/null || fail "cannot write $run: full, or read-only?"
 trap "exit 129" HUP INT PIPE TERM
 take
 trap "rm -f $run/held-$token" EXIT
-rm -f $run/held-*
+for mark in $run/held-*; do [ ! -e "$mark" ] || rm -f "$mark"; done
 { printf "%s %s\\n" "$$" "$holder" > $run/held-$token; } 2>/dev/null || fail "cannot write $run: full, or read-only?"
 settle
-from=$(client 2>/dev/null 9>&-)
 say held
+from=$(client 2>/dev/null 9>&-)
 while IFS= read -r -t "$silence" line; do
   case $line in
     "begin "*) begin "${line#begin }";;
@@ -74,5 +76,5 @@ list() {{
 Arguments: token, the holder as JSON, silence, the directory whose shared lock changing commands hold, and how many
 seconds their end is waited for. Says `held`; or `busy HOLDER`, `orphans WHAT`, `error WHY` and ends. Before that it may
 say `waits WHAT`.
-Reads `beat` and says it; `begin JSON` and says `begun` or `error WHY`; `end JSON`.
+Begins when it reads `take`. Then reads `beat` and says it; `begin JSON` and says `begun` or `error WHY`; `end JSON`.
 """

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from slipway.engine.lock import SILENCE_SECONDS
+from slipway.seam.connection import WORK
 from tests.faults.runs.hosts import HOSTS, LONG_STEP, Hosts
 from tests.project import ROOT, Project
 
@@ -105,6 +107,22 @@ def test_a_run_that_one_of_three_hosts_refuses_gives_all_back(project: Project, 
     hosts.go()
     assert project.slipway("deploy", "--limit", "worker1").returncode == 0
     assert holder.wait(60) == 0
+
+
+AT_REST = f"setsid flock --shared {WORK} sleep 19 > /dev/null 2>&1 < /dev/null &"
+
+
+@pytest.mark.sample("somebody else has the lock", 2)
+def test_hosts_whose_turn_comes_late_are_still_there(project: Project, hosts: Hosts) -> None:
+    """The first host waits for what a dead run left at work, longer than a holder may be silent; the others for it."""
+    project.write("deploy.py", LONG_STEP)
+    hosts.go()
+    hosts.sh("worker1", AT_REST)
+    began = time.monotonic()
+    done = project.slipway("deploy")
+    assert (done.returncode, "waiting for what an earlier run has left at work there" in done.stderr) == (0, True), done
+    assert time.monotonic() - began > SILENCE_SECONDS
+    assert [hosts.written(host) for host in HOSTS] == [["start", "end", "later"]] * 3
 
 
 @pytest.mark.sample("somebody else has the lock", 2)
