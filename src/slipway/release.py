@@ -130,17 +130,25 @@ def origin(root: Path) -> Origin:
 
 
 def _commit(root: Path) -> str:
-    head = _git(root, "rev-parse", "--short=12", "HEAD")
-    return head + ("-dirty" if head and _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    """Abbreviated, and whether files that git knows differ from it; empty where there is none."""
+    lines = _git(root, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    said = [line.removeprefix(_HEAD) for line in lines if line.startswith(_HEAD)]
+    head = said[0][:12] if said and said[0].isalnum() else ""  # `(initial)` before the first commit
+    return head + ("-dirty" if head and not all(line.startswith("#") for line in lines) else "")
 
 
-def _git(root: Path, *words: str) -> str:
+_HEAD = "# branch.oid "
+
+
+def _git(root: Path, *words: str) -> list[str]:
     try:
-        # Five seconds: a repository on a dead network drive must not stop a deploy that it only describes.
-        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, timeout=5, check=False)
+        # Five seconds: a repository on a dead network drive must not stop a deploy that it only describes. Without
+        # optional locks: who only looks must not be in the way of a commit that somebody makes meanwhile.
+        command = ["git", "--no-optional-locks", *words]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return []
+    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def _image_of(stack: Stack, service: Service, problems: Problems) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -183,3 +184,30 @@ def test_the_origin_names_user_host_and_commit(tmp_path: Path) -> None:
     found = origin(tmp_path)
     assert found.commit == "" and "@" in found.who
     assert origin(release.Path(__file__).parents[2]).commit.removesuffix("-dirty").isalnum()
+
+
+def test_the_commit_is_told_with_what_was_changed_since(tmp_path: Path) -> None:
+    """None before the first; files that git does not know make no difference, and nothing of the repository changes."""
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    def commit() -> str:
+        origin.cache_clear()
+        return origin(tmp_path).commit
+
+    git("init", "--quiet")
+    (tmp_path / "known").write_text("one")
+    git("add", "known")
+    assert commit() == ""
+    git("commit", "--quiet", "--message", "first")
+    (tmp_path / "unknown").write_text("x")
+    head = git("rev-parse", "HEAD")[:12]
+    assert commit() == head
+    (tmp_path / "known").write_text("two")
+    index = (tmp_path / ".git/index").read_bytes()
+    assert commit() == f"{head}-dirty"
+    assert (tmp_path / ".git/index").read_bytes() == index
+    git("checkout", "--quiet", "--detach")
+    assert commit() == f"{head}-dirty"

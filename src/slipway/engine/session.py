@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gevent
 from pyinfra.api import Config, State
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_inventory, ctx_state
@@ -22,6 +23,7 @@ from slipway.engine.prepare import prepare, read_machines
 from slipway.engine.run import Run, bind
 from slipway.engine.unconfirmed import undo_unconfirmed
 from slipway.paths import project_root, state_dir
+from slipway.release import origin
 from slipway.seam import install
 from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
@@ -52,6 +54,7 @@ def connected(
     declared = declare(path, [deploy_file or project_root() / "deploy.py"], limit, override_data)
     run = real_run(declared, read_inventory(path, override_data), list(limit), events or Events(), here)
     learn_questions(run.state.inventory, questions_of(run.fleet.inventory))
+    gevent.spawn(origin, project_root())  # git takes as long as a connection; it is going to be asked for
     with ctx_inventory.use(run.state.inventory), ctx_state.use(run.state):
         try:
             try:
