@@ -451,6 +451,32 @@ def test_a_child_that_is_gone_by_now_holds_no_port(tmp_path: Path, users: str, h
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("packages", "thorough", "proxies"),
+    [
+        (("coreutils",), False, ()),
+        ((), False, ()),
+        (("coreutils", "no-such-package"), False, ("127.0.0.1:1",)),
+        (("coreutils",), True, ("127.0.0.1:1",)),
+    ],
+)
+def test_who_installs_nothing_waits_for_no_mirror(
+    tmp_path: Path, packages: tuple[str, ...], thorough: bool, proxies: tuple[str, ...]
+) -> None:
+    """What apt fetches from is tried where a package is missing, and by `doctor`; else a silent one would cost time."""
+    (tmp_path / "apt-config").write_text("#!/bin/sh\necho 'Acquire::http::Proxy \"http://127.0.0.1:1\";'\n")
+    (tmp_path / "apt-config").chmod(0o755)
+    words = words_for(Needs(packages=(Packages(packages, "it", 1),)), thorough)
+    command = PreflightFact().command(words).get_raw_value()
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["dash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
+    facts = parsed(done.stdout.splitlines())
+    assert facts.proxies == proxies and done.stderr == ""
+    assert [each.outcome for each in facts.tried] == ["refused"] * len(proxies)
+    found = judge({"h": Subject("h", NOMINAL, Needs(packages=(Packages(packages, "it", 1),)), facts)}, NOW)
+    assert ("mirror" in {each.check for each in found}) == bool(proxies)
+
+
 @pytest.mark.parametrize(("ends", "answer"), [(0, "answers"), (1, "silent")])
 def test_what_docker_says_is_said_of_docker_alone(tmp_path: Path, ends: int, answer: str) -> None:
     """A label of somebody's container may have lines that read like the script's own."""

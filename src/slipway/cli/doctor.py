@@ -36,7 +36,7 @@ def doctor(inventory: str, limit: tuple[str, ...], as_json: bool) -> None:
     quiet_pyinfra()
     with truthful(), answering(inventory, limit) as (run, away):
         order = [member.name for member in run.fleet if member.name in away or member.name in _there(run)]
-        found = worst_first([*_away(run, away), *look(run)], order)
+        found = worst_first([*_away(run, away), *look(run, thorough=True)], order)
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
     else:

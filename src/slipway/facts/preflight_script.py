@@ -1,7 +1,8 @@
 """What runs on a host before a run: a line for each thing seen, its columns parted by tabs. Writes nothing.
 
 Its positional parameters: seconds for a name or a connection, seconds for a daemon, policy file, its mark, then words
-of what to look for.
+of what to look for. The package manager's locks and mirrors are looked at where one of the packages is missing, or
+`fetches:` is among the words.
 """
 
 from __future__ import annotations
@@ -129,58 +130,25 @@ certificate() {  # never a key: only what stands between the marks
   printf 'certificate\\t%s\\t%s\\n' "$1" "$pem"
 }
 
-(
-  n=$#
-  for word do case $word in disk:*) set -- "$@" "${word#*:}" ;; esac; done
-  shift "$n"
-  disks "$@"
-)
-ports=' ' names= targets=
-for word do
-  value=${word#*:}
-  case $word in
-    port:*) ports="$ports$value " ;;
-    package:*) names="$names $value" ;;
-    certificate:*) certificate "$value" ;;
-    reach:*) targets="$targets $value" ;;
-  esac
-done
+package_locks() {
+  # 1: POSIX ADVISORY WRITE pid device:device:inode start end; only this kind stops apt
+  set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
+  inodes=$(stat -c ':%i ' -- "$@" 2> /dev/null)
+  if [ -n "$inodes" ] && grep -qF "$inodes" /proc/locks 2> /dev/null; then
+    stat -c '%i %n' -- "$@" 2> /dev/null | while read -r inode lock; do
+      while read -r _ kind _ _ pid place _; do
+        case $kind:$place in
+          POSIX:*:"$inode" | OFDLCK:*:"$inode")
+            process "$pid"
+            printf 'lock\\t%s\\t%s\\t%s\\t%s\\n' "$lock" "$pid" "$unit" "$name" ;;
+        esac
+      done < /proc/locks
+    done
+  fi
+}
 
-ss -Hlntup 2> /dev/null | while read -r protocol _ _ _ local _ users; do
-  case $ports in *" ${local##*:} "*) ;; *) continue ;; esac
-  by=$(holder "$users") && printf 'listens\\t%s\\t%s\\t%s\\n' "$protocol" "$local" "$by"
-done
-
-if [ -S /var/run/docker.sock ] && command -v docker > /dev/null; then
-  columns='{{.Names}}\\t{{.Label "slipway.stack"}}\\t{{.Ports}}' answer=silent
-  published=$(bounded "$ask_seconds" docker ps --format "$columns" 2> /dev/null) && answer=answers
-  printf 'docker\\t%s\\n' "$answer"
-  # A label is anybody's, and may have lines.
-  [ -z "$published" ] ||
-    printf '%s\\n' "$published" | while IFS= read -r line; do printf 'published\\t%s\\n' "$line"; done
-fi
-
-if command -v dpkg-query > /dev/null; then
-  [ -z "$names" ] || dpkg-query -W -f '${db:Status-Status}\\t${Package}\\n' -- $names 2> /dev/null |
-    sed -n 's/^installed\\t/package\\t/p'
-  (set -- "$policy" "$mark"; @INTERRUPTED@) |
-    while IFS= read -r line; do printf 'interrupted\\t%s\\n' "$line"; done
-fi
-# 1: POSIX ADVISORY WRITE pid device:device:inode start end; only this kind stops apt
-set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
-if inodes=$(stat -c ':%i ' -- "$@" 2> /dev/null); [ -n "$inodes" ] && grep -qF "$inodes" /proc/locks 2> /dev/null; then
-  stat -c '%i %n' -- "$@" 2> /dev/null | while read -r inode lock; do
-    while read -r _ kind _ _ pid place _; do
-      case $kind:$place in
-        POSIX:*:"$inode" | OFDLCK:*:"$inode")
-          process "$pid"
-          printf 'lock\\t%s\\t%s\\t%s\\t%s\\n' "$lock" "$pid" "$unit" "$name" ;;
-      esac
-    done < /proc/locks
-  done
-fi
-
-if command -v apt-config > /dev/null; then
+sources() {  # adds to $targets what apt fetches from, or through
+  command -v apt-config > /dev/null || return 0
   # What an administrator wrote, then what sudo passes on of the environment; apt takes both.
   dump=$(apt-config dump)
   proxy=$(printf '%s\\n' "$dump" "Acquire::http::Proxy \\"$http_proxy\\";" "Acquire::https::Proxy \\"$https_proxy\\";" |
@@ -207,7 +175,56 @@ if command -v apt-config > /dev/null; then
     printf 'proxy\\t%s\\n' "$where"
     targets="$targets $where"
   done
+}
+
+(
+  n=$#
+  for word do case $word in disk:*) set -- "$@" "${word#*:}" ;; esac; done
+  shift "$n"
+  disks "$@"
+)
+ports=' ' names= targets= fetches=
+for word do
+  value=${word#*:}
+  case $word in
+    port:*) ports="$ports$value " ;;
+    package:*) names="$names $value" ;;
+    certificate:*) certificate "$value" ;;
+    reach:*) targets="$targets $value" ;;
+    fetches:*) fetches=yes ;;
+  esac
+done
+
+ss -Hlntup 2> /dev/null | while read -r protocol _ _ _ local _ users; do
+  case $ports in *" ${local##*:} "*) ;; *) continue ;; esac
+  by=$(holder "$users") && printf 'listens\\t%s\\t%s\\t%s\\n' "$protocol" "$local" "$by"
+done
+
+if [ -S /var/run/docker.sock ] && command -v docker > /dev/null; then
+  columns='{{.Names}}\\t{{.Label "slipway.stack"}}\\t{{.Ports}}' answer=silent
+  published=$(bounded "$ask_seconds" docker ps --format "$columns" 2> /dev/null) && answer=answers
+  printf 'docker\\t%s\\n' "$answer"
+  # A label is anybody's, and may have lines.
+  [ -z "$published" ] ||
+    printf '%s\\n' "$published" | while IFS= read -r line; do printf 'published\\t%s\\n' "$line"; done
 fi
+
+if command -v dpkg-query > /dev/null; then
+  installed=$([ -z "$names" ] || dpkg-query -W -f '${db:Status-Status}\\t${Package}\\n' -- $names 2> /dev/null |
+    sed -n 's/^installed\\t/package\\t/p')
+  [ -z "$installed" ] || printf '%s\\n' "$installed"
+  for name in $names; do
+    case $end$installed$end in *"${end}package"?"$name$end"*) ;; *) fetches=yes ;; esac
+  done
+  interrupted=$(set -- "$policy" "$mark"; @INTERRUPTED@)
+  if [ -n "$interrupted" ]; then
+    fetches=yes  # somebody may be in the middle of it, and has the locks then
+    printf '%s\\n' "$interrupted" | while IFS= read -r line; do printf 'interrupted\\t%s\\n' "$line"; done
+  fi
+fi
+
+# Who installs nothing waits for neither: a mirror that is silent would cost each run its seconds.
+if [ -n "$fetches" ]; then package_locks; sources; fi
 connect $targets
 while read -r key _; do [ "$key" != nameserver ] || printf 'nameserver\\n'; done < /etc/resolv.conf 2> /dev/null
 while read -r _ destination _; do [ "$destination" != 00000000 ] || has route; done < /proc/net/route 2> /dev/null

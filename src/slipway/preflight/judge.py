@@ -22,8 +22,11 @@ EACH: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 """What is judged of each host by itself."""
 
 
-def words_for(needs: Needs) -> list[str]:
-    """What the host is to look for, as its script takes it."""
+def words_for(needs: Needs, thorough: bool = False) -> list[str]:
+    """What the host is to look for, as its script takes it.
+
+    + thorough: also at what only matters where packages are to be installed
+    """
     rooms = [*needs.rooms]
     paths = [*paths_of(rooms), *([DOCKER_ROOT] if needs.images else [])]
     names = dict.fromkeys(name for each in needs.packages for name in each.names)
@@ -33,6 +36,7 @@ def words_for(needs: Needs) -> list[str]:
         *(f"package:{name}" for name in names),
         *(f"certificate:{each.where}" for each in needs.certificates if not each.chain),
         *(f"reach:{each.host}:{each.port}" for each in needs.reaches),
+        *(["fetches:"] if thorough else []),
     ]
 
 
