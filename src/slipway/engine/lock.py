@@ -26,6 +26,7 @@ from slipway.seam import at_work
 from slipway.seam.connection import WORK, Connection
 from slipway.seam.errors import LockLost
 from slipway.seam.fence import RUN, read_holder, told
+from slipway.seam.hosts import ready_to_ask
 from slipway.seam.streams import Stream
 from slipway.who import now, who
 
@@ -96,14 +97,18 @@ class HostLock:
         self.is_lost = False
         self._answers: Queue[str] = Queue()
         self._opening: gevent.Greenlet | None = None
+        self._waits_for_its_turn = False
         self._stream: Stream | None = None
         self._jobs: list[gevent.Greenlet] = []
 
-    def open(self, token: str, holder: str) -> gevent.Greenlet:
-        """Begins to start, on the host, what is going to take it: that takes longer than all the rest of it."""
-        if self._opening is None:
-            command = script(HOLD, token, holder, str(SILENCE_SECONDS), WORK, str(ORPHAN_SECONDS))
-            self._opening = gevent.spawn(self._open, command)
+    def open(self, token: str, holder: str, waits: bool = False) -> gevent.Greenlet:
+        """Begins to start, on the host, what takes it: that takes longer than all the rest of it.
+
+        + waits: for its turn, until `take` is called
+        """
+        turn = "later" if waits else "now"
+        command = script(HOLD, token, holder, str(SILENCE_SECONDS), WORK, str(ORPHAN_SECONDS), turn)
+        self._opening, self._waits_for_its_turn = gevent.spawn(self._open, command), waits
         return self._opening
 
     def _open(self, command: StringCommand) -> Stream:
@@ -119,8 +124,10 @@ class HostLock:
         """Raises LockHeld, LockFailed."""
         connection: Connection = self.host.connector  # type: ignore[assignment]  # as above
         try:
-            stream: Stream = self.open(token, holder).get()
-            stream.write("take")
+            # A greenlet that has ended is false.
+            stream: Stream = (self.open(token, holder) if self._opening is None else self._opening).get()
+            if self._waits_for_its_turn:
+                stream.write("take")
             if not self._wait_for_it(stream):
                 raise self._failed(connection.why_closed)
         except Exception as error:
@@ -296,7 +303,9 @@ def _taken_by(
     locks = [HostLock(host, say) for host in hosts]
     try:
         for lock in locks if ahead else ():
-            lock.open(identity, holder)
+            lock.open(identity, holder, waits=lock is not locks[0])
+        if ahead and claim.looks_first:
+            ready_to_ask(hosts)
         take(locks, identity, holder)
     except BaseException:
         gevent.joinall([gevent.spawn(lock.release) for lock in locks])

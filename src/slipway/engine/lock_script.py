@@ -8,7 +8,7 @@ from slipway.seam.at_work import LIST
 # bash, for `read -t`; on every Debian. No single quotes within: it is one word of the outer shell.
 # Descriptor 9 is the lock; nothing that is started here keeps it open, so that it ends with this shell.
 _BODY = """
-token=$1 holder=$2 silence=$3 work=$4 patience=$5 run=/run/slipway
+token=$1 holder=$2 silence=$3 work=$4 patience=$5 line=$6 run=/run/slipway
 say() { printf "%s\\n" "$*"; }
 fail() { say "error $*"; exit 74; }
 
@@ -42,8 +42,8 @@ begin() {
   if why=$(record "{\\"from\\":\\"$from\\",${1#?}" 2>&1 9>&-); then say begun; else say "error $why" | head -n 1; fi
 }
 
-# Opened ahead of its turn: whoever started it beats meanwhile.
-until [ "$line" = take ]; do IFS= read -r -t "$silence" line || exit 0; done
+# Started ahead of its turn: whoever did it beats meanwhile.
+until [ "$line" = now ] || [ "$line" = take ]; do IFS= read -r -t "$silence" line || exit 0; done
 umask 022
 [ -d $run ] || mkdir -p -m 755 $run 2>/dev/null
 { exec 9>>$run/lock; } 2>/dev/null || fail "cannot write $run: full, or read-only?"
@@ -73,8 +73,8 @@ list() {{
 """
 """Takes the lock, and holds it until its input ends or nothing comes for `silence` seconds.
 
-Arguments: token, the holder as JSON, silence, the directory whose shared lock changing commands hold, and how many
-seconds their end is waited for. Says `held`; or `busy HOLDER`, `orphans WHAT`, `error WHY` and ends. Before that it may
-say `waits WHAT`.
-Begins when it reads `take`. Then reads `beat` and says it; `begin JSON` and says `begun` or `error WHY`; `end JSON`.
+Arguments: token, the holder as JSON, silence, the directory whose shared lock changing commands hold, how many seconds
+their end is waited for, and whether it is its turn: `now`, or `later`, when it reads `take`.
+Says `held`; or `busy HOLDER`, `orphans WHAT`, `error WHY` and ends. Before that it may say `waits WHAT`.
+Reads `beat` and says it; `begin JSON` and says `begun` or `error WHY`; `end JSON`.
 """

@@ -19,7 +19,7 @@ from slipway.engine.execute import Executor, Result
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import PERSON, Claim, FleetLock, LockFailed, locked
 from slipway.engine.preflight import NotReady, found_since, stop_at_errors, what_stops
-from slipway.engine.prepare import prepare, read_machines
+from slipway.engine.prepare import pending, prepare, read_machines
 from slipway.engine.run import Run, bind
 from slipway.engine.unconfirmed import undo_unconfirmed
 from slipway.paths import project_root, state_dir
@@ -32,6 +32,7 @@ from slipway.seam.hosts import (
     disconnect_all,
     learn_questions,
     reached_from_here,
+    ready_to_prove,
     renew_answers,
     select,
     with_connector,
@@ -237,6 +238,8 @@ def _locked(run: Run, doing: str, wait: float = 0, by: str = PERSON) -> Iterator
 
 def _executed(run: Run, lock: FleetLock) -> Result:
     executor = Executor(run, lock)
+    if not pending(run):  # nothing comes between now and what is looked at at the end
+        ready_to_prove(run.state.inventory.get_active_hosts())
     lock.begun()
     try:
         result = executor.execute()

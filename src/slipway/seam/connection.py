@@ -21,6 +21,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 from slipway.facts.files import script
 from slipway.printable import printable
 from slipway.seam import at_work
+from slipway.seam.ahead import Ahead
 from slipway.seam.errors import ConnectionLost
 from slipway.seam.fence import fenced, refuse_loss
 from slipway.seam.learnt import path_of
@@ -95,6 +96,8 @@ class Connection(SSHConnector):
 
     def disconnect(self) -> None:
         self.memory.foreseen.save()
+        if self._ahead.drop():
+            self.commands_sent += 1
         counted(self.host.name, self.commands_sent)
         super().disconnect()
         self.transport.close()
@@ -102,6 +105,7 @@ class Connection(SSHConnector):
     def __init__(self, state: Any, host: Any) -> None:
         super().__init__(state, host)
         self.memory = Memory(self)
+        self._ahead = Ahead(self._begun)
         self.token = ""
         """Of the lock that the run holds here; empty outside of one. It stays when the lock has been given back: a
         step that was still about to begin is refused then."""
@@ -115,6 +119,16 @@ class Connection(SSHConnector):
         """Runs a command that changes nothing. The same question is put once, for as long as its answer holds: what a
         host does by itself is seen when something changes, or the memory is told to forget."""
         return self.memory.ask(command, {"print_output": print_output, "print_input": print_input}, arguments, holds)
+
+    def start_ahead(self, command: StringCommand, **arguments: Any) -> None:
+        """Starts a command that changes nothing: it waits there for what it is to read, which the same `_run` sends."""
+        seconds = arguments.pop("_timeout", None) or COMMAND_SECONDS
+        self._ahead.start(self._unix_command(command, seconds, False, arguments).get_raw_value())
+
+    def _begun(self, words: str) -> Any:
+        channel = self.transport.channel()
+        self.transport.begin(channel, words)
+        return channel
 
     def learn_from(self, directory: Path) -> None:
         """What the last run asked of this host lies there; what this one asks is left there when it disconnects."""
@@ -237,7 +251,8 @@ class Connection(SSHConnector):
     def _exchange(
         self, words: str, stdin: Any, get_pty: bool, seconds: float, print_output: bool
     ) -> tuple[int, CommandOutput]:
-        channel = self.transport.channel()
+        waiting = None if get_pty else self._ahead.taken(words)
+        channel = waiting or self.transport.channel()
         if get_pty:
             channel.get_pty()
         lines: Queue[OutputLine] = Queue()
@@ -246,8 +261,8 @@ class Connection(SSHConnector):
         longest = seconds + GRACE_SECONDS
         try:
             with gevent.Timeout(longest, TimeoutError(f"no answer within {longest:g} s, its limit was {seconds:g} s")):
-                channel.exec_command(words)
-                self.transport.open_ahead()
+                if waiting is None:
+                    self.transport.begin(channel, words)
                 readers += [
                     gevent.spawn(write_all, channel, stdin),
                     gevent.spawn(read_lines, channel.makefile("rb"), "stdout", lines, show),
@@ -279,8 +294,7 @@ class Connection(SSHConnector):
         with traced(self.host.name, command.get_raw_value()):
             channel = self.transport.channel()
         channel.set_combine_stderr(True)  # what sudo or the login shell says of why it does not begin
-        channel.exec_command(words.get_raw_value())
-        self.transport.open_ahead()
+        self.transport.begin(channel, words.get_raw_value())
         return Stream(channel)
 
     def _printer(self, print_output: bool) -> Callable[[str], None]:

@@ -45,6 +45,11 @@ class Foreseen:
         if not question.alone:
             self._asked[self._number(), question] = None
 
+    def first_privilege(self) -> tuple[tuple[str, Any], ...] | None:
+        """As whom the last run asked its first questions; None where it asked none that go together."""
+        first, *others = self._learnt().questions or (None,)
+        return first.privilege if first and any(each.privilege == first.privilege for each in others) else None
+
     def coming(self, question: Question) -> list[Question]:
         """What else will be asked under the same privilege, as far as it can be known, and before anything changes.
 

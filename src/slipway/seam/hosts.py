@@ -72,6 +72,18 @@ def learn_questions(hosts: Iterable[Host], directory: Path) -> None:
         connection.learn_from(directory)
 
 
+def ready_to_ask(hosts: Iterable[Host]) -> None:
+    """Starts on these hosts what their first questions will be put to."""
+    for connection in _connections(hosts):
+        connection.memory.start_for_what_comes()
+
+
+def ready_to_prove(hosts: Iterable[Host]) -> None:
+    """The same for what was announced."""
+    for connection in _connections(hosts):
+        connection.memory.start_for_announced()
+
+
 def all_is_asked(hosts: Iterable[Host]) -> None:
     """Everything that there is to ask of these hosts while preparing has been asked: what was not, never will be."""
     for connection in _connections(hosts):

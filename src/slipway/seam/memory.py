@@ -36,6 +36,10 @@ SWITCH = "SLIPWAY_TOGETHER"
 """`no`: each question and each change goes by itself. For whoever suspects that it makes a difference."""
 
 
+_SHELL = StringCommand("sh", "-s", QuoteString("questions at once"))
+"""Reads its questions: the same whatever they are, so that it can be started before they are known."""
+
+
 class Holds(Enum):
     """How long an answer holds, if nothing changes on its host."""
 
@@ -116,6 +120,19 @@ class Memory:
         self._looks = looks
         self._begun += 1
 
+    def start_for_what_comes(self) -> None:
+        """Starts the shell that is going to be asked what the last run asked, while something else is waited for."""
+        if self._may_ask_together and (privilege := self.foreseen.first_privilege()) is not None:
+            self._connection.start_ahead(_SHELL, **dict(privilege), _timeout=ALL_SECONDS)
+
+    def start_for_announced(self) -> None:
+        """The same for the questions that were announced."""
+        first = next(iter(self._announced), None)
+        alike = [each for each in self._announced if first and each.privilege == first.privilege]
+        if self._may_ask_together and len(alike) > 1:
+            most = sum(each.seconds for each in alike)
+            self._connection.start_ahead(_SHELL, **dict(alike[0].privilege), _timeout=most)
+
     def announce(self, command: StringCommand, arguments: Mapping[str, Any]) -> None:
         """This question will be put for a live answer, beside others of its kind."""
         question = question_of(command, arguments)
@@ -195,7 +212,6 @@ class Memory:
         }
 
     def _said(self, questions: Sequence[Question], asked: bytes, mark: str, seconds: float) -> list[Answer]:
-        command = StringCommand("sh", "-s", QuoteString(f"{len(questions)} questions at once"))
         arguments = {
             **self._prints,
             **dict(questions[0].privilege),
@@ -203,7 +219,7 @@ class Memory:
             "_timeout": seconds,
         }
         try:
-            _, output = self._connection._run(command, _stdin=asked, **arguments)
+            _, output = self._connection._run(_SHELL, _stdin=asked, **arguments)
         except ConnectionLost:
             if not self._connection._is_open():
                 raise

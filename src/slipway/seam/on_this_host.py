@@ -44,14 +44,15 @@ class ThisHost:
     def channel(self) -> Process:
         return Process()
 
-    def open_ahead(self) -> None: ...
+    def begin(self, channel: Process, words: str) -> None:
+        channel.begin(words)
 
     def close(self) -> None:
         self.is_open = False
 
 
 class Process:
-    """One command, begun by `exec_command`. It outlives us as one begun over SSH does: its own limit ends it."""
+    """One command. It outlives us as one begun over SSH does: its own limit ends it."""
 
     closed = False
 
@@ -66,7 +67,7 @@ class Process:
     def set_combine_stderr(self, combine: bool) -> None:
         self._stderr = STDOUT if combine else PIPE
 
-    def exec_command(self, words: str) -> None:
+    def begin(self, words: str) -> None:
         """Raises OSError where the host has no room for another process."""
         self._process = Popen(
             ["/bin/sh", "-c", words], stdin=PIPE, stdout=PIPE, stderr=self._stderr, env=_environment(),

@@ -1,11 +1,14 @@
-"""Commands to a host far away: channels of one SSH connection, the next one opened while a command is on its way."""
+"""Commands to a host far away, in one round trip each: channels of one SSH connection, opened while the command before
+is on its way, and their input sent right behind the command.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import gevent
-from paramiko import ChannelException, SSHException
+from paramiko import ChannelException, Message, SSHException
+from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from slipway.seam.jump import without_delay
 from slipway.seam.watchdog import SILENCE_SECONDS, Watchdog
@@ -26,7 +29,7 @@ class OverSsh:
         without_delay(self._transport)
         # Its questions also keep a stateful firewall from forgetting an idle connection.
         self._watchdog = Watchdog(self._transport)
-        self.open_ahead()
+        self._open_ahead()
 
     @property
     def _transport(self) -> Any:
@@ -62,7 +65,21 @@ class OverSsh:
                 gevent.sleep(OPEN_PAUSE)
         return self._transport.open_session(timeout=OPEN_SECONDS)
 
-    def open_ahead(self) -> None:
+    def begin(self, channel: Any, words: str) -> None:
+        """As paramiko's `exec_command`, which waits a round trip for an answer that a refusal makes up for: paramiko
+        closes the channel then. A host takes one message after the other, so what follows finds the command started."""
+        if channel.closed:
+            raise SSHException("the channel was closed before the command was sent")
+        request = Message()
+        request.add_byte(cMSG_CHANNEL_REQUEST)
+        request.add_int(channel.remote_chanid)
+        request.add_string("exec")
+        request.add_boolean(True)
+        request.add_string(words)
+        self._transport._send_user_message(request)
+        self._open_ahead()
+
+    def _open_ahead(self) -> None:
         """Opens a channel for the next command while this one is on its way: half of what a command costs in round
         trips. A host that grants no more of them (MaxSessions) is asked again when it is needed."""
         if self._ahead is None:

@@ -20,8 +20,9 @@ class Transport(Protocol):
     def channel(self) -> Any:
         """For one command: paramiko's Channel, or what answers as one. Raises SSHException, OSError."""
 
-    def open_ahead(self) -> None:
-        """A command is on its way: the channel for the next may be opened meanwhile."""
+    def begin(self, channel: Any, words: str) -> None:
+        """Starts the command on its channel. What it reads may follow at once: nobody waits for the host's word that it
+        has started; where it refuses to, the channel ends. Raises SSHException, OSError."""
 
     def close(self) -> None: ...
 
@@ -33,7 +34,8 @@ class _NotOpen:
     def channel(self) -> Any:
         raise SSHException(self.why_closed)
 
-    def open_ahead(self) -> None: ...
+    def begin(self, channel: Any, words: str) -> None:
+        raise SSHException(self.why_closed)
 
     def close(self) -> None: ...
 
