@@ -1,8 +1,7 @@
 """What runs on a host before a run: a line for each thing seen, its columns parted by tabs. Writes nothing.
 
 Its positional parameters: seconds for a name or a connection, seconds for a daemon, policy file, its mark, then words
-of what to look for. The package manager's locks and mirrors are looked at where one of the packages is missing, or
-`fetches:` is among the words.
+of what to look for. Mirrors are tried where one of the packages is missing, or `fetches:` is among the words.
 """
 
 from __future__ import annotations
@@ -130,23 +129,6 @@ certificate() {  # never a key: only what stands between the marks
   printf 'certificate\\t%s\\t%s\\n' "$1" "$pem"
 }
 
-package_locks() {
-  # 1: POSIX ADVISORY WRITE pid device:device:inode start end; only this kind stops apt
-  set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
-  inodes=$(stat -c ':%i ' -- "$@" 2> /dev/null)
-  if [ -n "$inodes" ] && grep -qF "$inodes" /proc/locks 2> /dev/null; then
-    stat -c '%i %n' -- "$@" 2> /dev/null | while read -r inode lock; do
-      while read -r _ kind _ _ pid place _; do
-        case $kind:$place in
-          POSIX:*:"$inode" | OFDLCK:*:"$inode")
-            process "$pid"
-            printf 'lock\\t%s\\t%s\\t%s\\t%s\\n' "$lock" "$pid" "$unit" "$name" ;;
-        esac
-      done < /proc/locks
-    done
-  fi
-}
-
 sources() {  # adds to $targets what apt fetches from, or through
   command -v apt-config > /dev/null || return 0
   # What an administrator wrote, then what sudo passes on of the environment; apt takes both.
@@ -216,15 +198,27 @@ if command -v dpkg-query > /dev/null; then
   for name in $names; do
     case $end$installed$end in *"${end}package"?"$name$end"*) ;; *) fetches=yes ;; esac
   done
-  interrupted=$(set -- "$policy" "$mark"; @INTERRUPTED@)
-  if [ -n "$interrupted" ]; then
-    fetches=yes  # somebody may be in the middle of it, and has the locks then
-    printf '%s\\n' "$interrupted" | while IFS= read -r line; do printf 'interrupted\\t%s\\n' "$line"; done
-  fi
+  (set -- "$policy" "$mark"; @INTERRUPTED@) |
+    while IFS= read -r line; do printf 'interrupted\\t%s\\n' "$line"; done
 fi
 
-# Who installs nothing waits for neither: a mirror that is silent would cost each run its seconds.
-if [ -n "$fetches" ]; then package_locks; sources; fi
+# 1: POSIX ADVISORY WRITE pid device:device:inode start end; only this kind stops apt
+set -- /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock
+inodes=$(stat -c ':%i ' -- "$@" 2> /dev/null)
+if [ -n "$inodes" ] && grep -qF "$inodes" /proc/locks 2> /dev/null; then
+  stat -c '%i %n' -- "$@" 2> /dev/null | while read -r inode lock; do
+    while read -r _ kind _ _ pid place _; do
+      case $kind:$place in
+        POSIX:*:"$inode" | OFDLCK:*:"$inode")
+          process "$pid"
+          printf 'lock\\t%s\\t%s\\t%s\\t%s\\n' "$lock" "$pid" "$unit" "$name" ;;
+      esac
+    done < /proc/locks
+  done
+fi
+
+# Who installs nothing waits for no mirror: one that is silent would cost each run its seconds.
+[ -z "$fetches" ] || sources
 connect $targets
 while read -r key _; do [ "$key" != nameserver ] || printf 'nameserver\\n'; done < /etc/resolv.conf 2> /dev/null
 while read -r _ destination _; do [ "$destination" != 00000000 ] || has route; done < /proc/net/route 2> /dev/null

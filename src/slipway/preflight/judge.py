@@ -25,7 +25,7 @@ EACH: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 def words_for(needs: Needs, thorough: bool = False) -> list[str]:
     """What the host is to look for, as its script takes it.
 
-    + thorough: also at what only matters where packages are to be installed
+    + thorough: tries mirrors also where nothing is to be installed
     """
     rooms = [*needs.rooms]
     paths = [*paths_of(rooms), *([DOCKER_ROOT] if needs.images else [])]
