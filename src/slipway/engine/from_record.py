@@ -11,13 +11,12 @@ from slipway.engine.events import Events
 from slipway.engine.inventory import find_inventory
 from slipway.engine.preconditions import look_again, read_records
 from slipway.engine.run import Run
-from slipway.engine.session import attach, go_on_without, looking, questions_of
+from slipway.engine.session import attach, go_on_without, know_questions, looking
 from slipway.history import History, Known, history
 from slipway.paths import project_root
 from slipway.problems import BadInput, Problem
 from slipway.recorded import Recalled, recalled
 from slipway.seam.errors import HostUnreachable
-from slipway.seam.hosts import learn_questions
 
 
 @contextmanager
@@ -45,7 +44,7 @@ def connected_to_release(
         release = _recalled(_target(known, wanted, is_rollback), is_rollback)
         declared = declare(find_inventory(inventory_name), [project_root() / "deploy.py"], recalled=release)
         run = attach(declared, state, events or Events())
-        learn_questions(state.inventory, questions_of(run.fleet.inventory))
+        know_questions(run, declared)
         if unreachable:
             go_on_without(run, HostUnreachable(unreachable, list(found)))
         run.is_rollback = is_rollback or _was_rollback(known, release.id)

@@ -41,12 +41,12 @@ def look(run: Run, only: Collection[str] = (), thorough: bool = False) -> list[F
     """What is found of the run's hosts, all asked at once. Changes nothing.
 
     + only: names of hosts; all where none is given
-    + thorough: also at what only matters where packages are to be installed
+    + thorough: tries mirrors also where nothing is to be installed
     """
     # A host that has failed is no longer active.
     everyone = run.state.inventory
     hosts = [host for host in everyone if host.name in only] if only else everyone.get_active_hosts()
-    jobs = {host.name: run.state.pool.spawn(_look_at, run, host, thorough) for host in hosts}
+    jobs = {host.name: run.state.pool.spawn(look_at, run, host, thorough) for host in hosts}
     gevent.joinall(list(jobs.values()), raise_error=True)
     answers: dict[str, tuple[Subject | None, list[Finding]]] = {name: job.value for name, job in jobs.items()}
     there = {name: subject for name, (subject, _) in answers.items() if subject}
@@ -102,7 +102,7 @@ def _refusal(errors: list[Finding], inventory: str) -> str:
     return "\n".join(["not ready, nothing was changed anywhere:", *lines, f"HINT: {way}"])
 
 
-def _look_at(run: Run, host: Host, thorough: bool) -> tuple[Subject | None, list[Finding]]:
+def look_at(run: Run, host: Host, thorough: bool = False) -> tuple[Subject | None, list[Finding]]:
     """The host as it is to be judged, None where it cannot be; and what is found before that."""
     try:
         machine = run.machines[host.name] = Remote(host).fact(MachineFact)

@@ -38,7 +38,7 @@ def prepare_each(run: Run, deploy_file: Path, stops: bool = False) -> dict[str, 
     """The same; returns why which host could not be read. Such a host is left out, unless one is enough to stop."""
     run.state.current_deploy_filename = str(deploy_file)
     hosts = run.state.inventory.get_active_hosts()
-    errors = _on_each(run, hosts, lambda host: _ask_first(run, host))
+    errors = _on_each(run, hosts, lambda host: ask_first(run, host))
     if errors and stops:
         return errors
     decide_canary(run)
@@ -58,7 +58,7 @@ def _on_each(run: Run, hosts: Sequence[Host], job: Callable[[Host], str]) -> dic
     return {host.name: jobs[host].value for host in hosts if jobs[host].value}
 
 
-def _ask_first(run: Run, host: Host) -> str:
+def ask_first(run: Run, host: Host) -> str:
     """What the host is made of, and how it stands: what it is to get depends on it."""
     try:
         run.machines[host.name] = host.get_fact(MachineFact)

@@ -18,7 +18,7 @@ from slipway.engine.lock import GivenWay, LockHeld
 from slipway.engine.mending import Mending, Watching
 from slipway.engine.prepare import PrepareFailed
 from slipway.engine.run import Run
-from slipway.engine.session import attach, looking, questions_of
+from slipway.engine.session import attach, know_questions, looking
 from slipway.paths import project_root
 from slipway.problems import BadInput
 from slipway.pull.own_host import refuse_elsewhere
@@ -29,7 +29,6 @@ from slipway.reconcile.watched.after import problems_with
 from slipway.release import origin
 from slipway.remote import RemoteFailed
 from slipway.seam.errors import FactFailed, HostUnreachable
-from slipway.seam.hosts import learn_questions
 from slipway.who import now, who
 
 CANNOT = (BadInput, PrepareFailed, FactFailed, RemoteFailed, HostUnreachable)
@@ -93,7 +92,7 @@ class _Reconcile:
         with looking(self._inventory, self._here) as (state, unreachable):
             run = attach(self._project, state, Events())
             hosts = state.inventory.get_active_hosts()
-            learn_questions(hosts, questions_of(self._project.fleet.inventory, "reconcile"))
+            know_questions(run, self._project, by="reconcile")
             before = ask_beforehand(hosts)
             _give_way(before.at_work)
             compared = compare(run, self._inventory, before)

@@ -16,6 +16,7 @@ from slipway.engine import audit
 from slipway.engine.declare import declare
 from slipway.engine.events import Events
 from slipway.engine.execute import Executor, Result
+from slipway.engine.foretell import foretell
 from slipway.engine.inventory import find_inventory, read_inventory
 from slipway.engine.lock import PERSON, Claim, FleetLock, LockFailed, locked
 from slipway.engine.preflight import NotReady, found_since, stop_at_errors, what_stops
@@ -30,6 +31,7 @@ from slipway.seam.errors import HostUnreachable
 from slipway.seam.hosts import (
     connect_all,
     disconnect_all,
+    expect_questions,
     learn_questions,
     reached_from_here,
     ready_to_prove,
@@ -54,7 +56,7 @@ def connected(
     path = find_inventory(inventory_name)
     declared = declare(path, [deploy_file or project_root() / "deploy.py"], limit, override_data)
     run = real_run(declared, read_inventory(path, override_data), list(limit), events or Events(), here)
-    learn_questions(run.state.inventory, questions_of(run.fleet.inventory))
+    know_questions(run, declared)
     gevent.spawn(origin, project_root())  # git takes as long as a connection; it is going to be asked for
     with ctx_inventory.use(run.state.inventory), ctx_state.use(run.state):
         try:
@@ -68,12 +70,14 @@ def connected(
             disconnect_all(run.state)
 
 
-def questions_of(inventory: str, by: str = "") -> Path:
-    """Where it is kept what a run asks of the hosts of an inventory.
+def know_questions(run: Run, declared: Run, by: str = "") -> None:
+    """From here on what a run asks of a host goes together: by what the last run asked, or by what was declared.
 
     + by: a run that asks other things than a deploy does, and would have those forgotten
     """
-    return state_dir() / "asked" / by / inventory
+    hosts = [host for host in run.state.inventory if run.state.is_host_in_limit(host)]
+    learn_questions(hosts, state_dir() / "asked" / by / run.fleet.inventory)
+    expect_questions(hosts, lambda names: foretell(declared, names))
 
 
 def go_on_without(run: Run, error: HostUnreachable) -> None:

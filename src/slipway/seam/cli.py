@@ -29,7 +29,7 @@ from slipway.engine.lock import LockHeld
 from slipway.engine.prepare import PrepareFailed, pending, prepare
 from slipway.engine.progress import JsonProgress, PlainProgress, errors, show_unreachable, summary
 from slipway.engine.run import current_run, is_bound
-from slipway.engine.session import attach, execute, questions_of
+from slipway.engine.session import attach, execute, know_questions
 from slipway.printable import say
 from slipway.problems import BAD_INPUT, BadInput, Problem, Problems, did_you_mean
 from slipway.seam import hosts, install
@@ -161,7 +161,7 @@ def _connect_all(state: State) -> None:
             declared = declare(inventory, files, _parameters()["limit"], overrides, group_data)
             run = attach(declared, state, events)
             run.limit = tuple(_parameters()["limit"] or ())
-            hosts.learn_questions(state.inventory, questions_of(run.fleet.inventory))
+            know_questions(run, declared)
             run.preconditions.append(lambda: stop_at_holds(run))
         hosts.connect_all(state)
 

@@ -28,6 +28,7 @@ from slipway.seam.learnt import path_of
 from slipway.seam.memory import Holds, Memory
 from slipway.seam.over_ssh import OverSsh
 from slipway.seam.streams import MOST_BYTES, Stream, read_lines, write_all
+from slipway.seam.together import Question, question_of
 from slipway.seam.trace import counted, traced
 from slipway.seam.transport import NOT_OPEN, Transport
 
@@ -325,9 +326,19 @@ def _why_killed(code: int, seconds: float) -> str:
 class NullConnection(SSHConnector):
     """Stands in while a deploy file is read before the first connection: nothing is asked and nothing answers."""
 
+    def __init__(self, state: Any, host: Any) -> None:
+        super().__init__(state, host)
+        self.asked: dict[Question, None] = {}
+        """What would have been asked, in order; without what is asked by itself only."""
+
     def connect(self) -> None: ...
 
     def disconnect(self) -> None: ...
 
-    def run_shell_command(self, command: StringCommand, *args: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
+    def run_shell_command(
+        self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
+    ) -> tuple[bool, CommandOutput]:
+        question = question_of(command, arguments)
+        if not question.alone:
+            self.asked[question] = None
         return True, CommandOutput([])

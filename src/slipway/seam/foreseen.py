@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ class Foreseen:
             self._last = learnt.read(self._path) if self._path else Learnt()
             self.slow |= self._last.slow
         return self._last
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run is known to have asked anything, and what this one asks is going to be kept."""
+        return self._path is not None and not self._learnt().questions
+
+    def expect(self, questions: Iterable[Question]) -> None:
+        """This run is going to ask these: what is known of a host that is new."""
+        self._last = Learnt(tuple(questions))
 
     def note(self, question: Question) -> None:
         """This question is being asked now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from slipway.seam.connection import Connection
 from slipway.seam.errors import HostUnreachable
 from slipway.seam.jump import leave_jump_hosts
 from slipway.seam.on_this_host import Here
+from slipway.seam.together import Question
 
 CONNECT_SECONDS = 45
 """From the first packet to a session: its own parts (TCP, banner, keys, user) have shorter limits, but add up."""
@@ -70,6 +71,16 @@ def learn_questions(hosts: Iterable[Host], directory: Path) -> None:
     """What the last run asked of these hosts lies in this directory, and what this one asks will."""
     for connection in _connections(hosts):
         connection.learn_from(directory)
+
+
+def expect_questions(hosts: Iterable[Host], foretell: Callable[[list[str]], Mapping[str, Iterable[Question]]]) -> None:
+    """Of hosts that no run is known to have asked, what can be foretold is asked at once.
+
+    + foretell: host name to what is going to be asked, for these
+    """
+    new = {each.host.name: each.memory.foreseen for each in _connections(hosts) if each.memory.foreseen.is_new}
+    for name, questions in foretell(list(new)).items() if new else ():
+        new[name].expect(questions)
 
 
 def ready_to_ask(hosts: Iterable[Host]) -> None:
