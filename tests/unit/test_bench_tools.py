@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from slipway.bench import measure
 from slipway.bench.delay import delayed
 from slipway.bench.measure import descendants, measured
 
@@ -110,3 +111,15 @@ def test_a_run_has_the_environment_and_the_input_that_it_is_given_and_no_other(t
     words = ["/bin/sh", "-c", "cat; echo ${PYTHONPATH-none}; pwd"]
     measured(words, tmp_path, tmp_path / "log", {"PATH": os.environ["PATH"]}, stdin="typed\n")
     assert (tmp_path / "log").read_text().splitlines() == ["typed", "none", str(tmp_path)]
+
+
+def test_a_process_that_ends_while_it_is_looked_at_ends_no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its directory is gone before it is listed, or while it is: there is nothing below it any more."""
+    assert measure._listed(2**22 + 1) == []
+
+    def gone(path: Path, pattern: str) -> Iterator[Path]:
+        yield path / "1/children"
+        raise ProcessLookupError
+
+    monkeypatch.setattr(Path, "glob", gone)
+    assert measure._below(os.getpid()) == []

@@ -47,7 +47,7 @@ def measured(words: Sequence[str], cwd: Path, log: Path, environment: Mapping[st
     own = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
         [sys.executable, "-m", __name__], input=json.dumps(task), env=own,
-        capture_output=True, text=True, check=True,
+        stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return Taken(**json.loads(done.stdout))
 
@@ -118,8 +118,8 @@ def _below(process: int) -> list[int]:
 
 def _listed(process: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # it has ended
+    with contextlib.suppress(OSError):  # it has ended, before its tasks were listed or among them
+        for task in Path(f"/proc/{process}/task").glob("*/children"):
             found += map(int, task.read_text().split())
     return found
 
