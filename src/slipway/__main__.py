@@ -6,7 +6,7 @@ import os
 import sys
 
 # What is loaded stays, and most of what a run without changes makes: to look through it for garbage every 700 objects,
-# as Python would, takes a tenth of the time. Some ten megabytes of garbage may wait so; a process that ends soon.
+# as Python would, takes a tenth of the time. A process that goes on for longer has some ten megabytes of it at most.
 gc.set_threshold(200_000, 5, 5)
 
 from slipway.cli import main  # noqa: E402

@@ -8,15 +8,14 @@ from typing import Any
 
 import gevent
 import pytest
-from pyinfra.api import Config, Inventory, State, StringCommand
-from pyinfra.api.state import StateStage
+from pyinfra.api import StringCommand
 
-from slipway import seam
 from slipway.facts.files import script
 from slipway.seam import ahead
 from slipway.seam.connection import Connection
-from slipway.seam.hosts import connect_all, disconnect_all, reached_from_here, ready_to_ask, ready_to_prove
+from slipway.seam.hosts import ready_to_ask, ready_to_prove
 from slipway.seam.memory import Holds
+from tests.this_host import connected_here
 
 SHELL = StringCommand("sh", "-s", "read this")
 
@@ -47,13 +46,8 @@ class Begun:
 
 @pytest.fixture
 def begun() -> Iterator[Begun]:
-    seam.install()
-    state = State(reached_from_here(Inventory((["web1"], {})), "web1"), Config())
-    state.set_stage(StateStage.Connect)
-    connect_all(state)
-    connection: Any = next(iter(state.inventory)).connector
-    yield Begun(connection)
-    disconnect_all(state)
+    with connected_here() as connection:
+        yield Begun(connection)
 
 
 def test_what_was_started_ahead_is_what_runs(begun: Begun) -> None:

@@ -7,26 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pyinfra.api import Config, Inventory, State
-from pyinfra.api.state import StateStage
 
-from slipway import seam
 from slipway.facts.files import script
 from slipway.seam import connection as seam_connection
 from slipway.seam.connection import Connection
 from slipway.seam.errors import ConnectionLost
-from slipway.seam.hosts import connect_all, disconnect_all, reached_from_here
+from tests.this_host import connected_here
 
 
 @pytest.fixture
 def here() -> Iterator[Connection]:
-    seam.install()
-    state = State(reached_from_here(Inventory((["web1"], {})), "web1"), Config())
-    state.set_stage(StateStage.Connect)
-    connect_all(state)
-    connector: Any = next(iter(state.inventory)).connector
-    yield connector
-    disconnect_all(state)
+    with connected_here() as connection:
+        yield connection
 
 
 def run(here: Connection, text: str, *words: str, **arguments: Any) -> tuple[bool, list[str], list[str]]:

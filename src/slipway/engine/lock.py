@@ -101,6 +101,10 @@ class HostLock:
         self._stream: Stream | None = None
         self._jobs: list[gevent.Greenlet] = []
 
+    @property
+    def _connection(self) -> Connection:
+        return self.host.connector  # type: ignore[return-value]  # the seam has put it there
+
     def open(self, token: str, holder: str, waits: bool = False) -> gevent.Greenlet:
         """Begins to start, on the host, what takes it: that takes longer than all the rest of it.
 
@@ -112,9 +116,8 @@ class HostLock:
         return self._opening
 
     def _open(self, command: StringCommand) -> Stream:
-        connection: Connection = self.host.connector  # type: ignore[assignment]  # the seam has put it there
         try:
-            self._stream = connection.open_stream(command, LONGEST_RUN_SECONDS)
+            self._stream = self._connection.open_stream(command, LONGEST_RUN_SECONDS)
         except Exception as error:
             raise self._failed(str(error)) from error
         self._jobs = [gevent.spawn(self._beat)]
@@ -122,20 +125,19 @@ class HostLock:
 
     def take(self, token: str, holder: str) -> None:
         """Raises LockHeld, LockFailed."""
-        connection: Connection = self.host.connector  # type: ignore[assignment]  # as above
         try:
             # A greenlet that has ended is false.
             stream: Stream = (self.open(token, holder) if self._opening is None else self._opening).get()
             if self._waits_for_its_turn:
                 stream.write("take")
             if not self._wait_for_it(stream):
-                raise self._failed(connection.why_closed)
+                raise self._failed(self._connection.why_closed)
         except Exception as error:
             if isinstance(error, LockHeld | LockFailed):
                 raise
             raise self._failed(str(error)) from error
         self._jobs.append(gevent.spawn(self._listen))
-        connection.token = token
+        self._connection.token = token
 
     def _wait_for_it(self, stream: Stream) -> bool:
         """False where the connection ended. Raises LockHeld, LockFailed."""

@@ -127,8 +127,7 @@ class Memory:
 
     def start_for_announced(self) -> None:
         """The same for the questions that were announced."""
-        first = next(iter(self._announced), None)
-        alike = [each for each in self._announced if first and each.privilege == first.privilege]
+        alike = self._announced_like(next(iter(self._announced))) if self._announced else []
         if self._may_ask_together and len(alike) > 1:
             most = sum(each.seconds for each in alike)
             self._connection.start_ahead(_SHELL, **dict(alike[0].privilege), _timeout=most)
@@ -176,12 +175,16 @@ class Memory:
             return None
         with self._together:
             self._announced.pop(question, None)
-            others = [each for each in self._announced if each.privilege == question.privilege]
+            others = self._announced_like(question)
             if question not in self._fresh and others and not question.alone:
                 self._announced = {each: None for each in self._announced if each not in others}
                 most = sum(each.seconds for each in (question, *others))
                 self._fresh |= self._ask_together([question, *others], most, most, some=1)
         return self._fresh.pop(question, None)
+
+    def _announced_like(self, question: Question) -> list[Question]:
+        """Those that go together with it."""
+        return [each for each in self._announced if each.privilege == question.privilege]
 
     def _ask_alone(self, question: Question, command: StringCommand, arguments: Mapping[str, Any]) -> Known:
         sent, since = time.time(), self._begun

@@ -1,5 +1,7 @@
-"""Commands to a host far away, in one round trip each: channels of one SSH connection, opened while the command before
-is on its way, and their input sent right behind the command.
+"""Commands to a host far away: channels of one SSH connection, the next one opened while a command is on its way.
+
+Nobody waits for the host's word that a command has started. For what it reads there is no room before that: OpenSSH
+grants a channel none until then, so that input costs a round trip unless the command was started ahead.
 """
 
 from __future__ import annotations
